@@ -1,0 +1,218 @@
+/*
+ * The wire protocol between our own processes.
+ *
+ * A frame, little-endian:
+ *
+ *     u32 size          of what follows, checked against the limit before
+ *                       anything is allocated
+ *     u8  version       PH_WIRE_VERSION
+ *     u8  flags         PH_WIRE_F_*
+ *     u16 op            operation; PH_WIRE_OP_HELLO is the first on a connection
+ *     u32 id            request id, chosen by the client, echoed in the answer
+ *     u16 status        answers: ph_wire_status_t; requests: 0
+ *     u16 ticket_len    requests; answers: 0
+ *     ticket, body
+ *
+ * Many requests are in flight on a connection and answers come in any order.
+ * Listeners and peers are named by an address:
+ *
+ *     unix:/path                peer credentials are checked (SO_PEERCRED)
+ *     tcp:host:port             mutual TLS, and the address list (exmdb_acl)
+ *
+ * Bodies are described in backend/mapi/desc/<daemon>.desc and coded by
+ * the code generated from it.  This file knows no operation but HELLO and CANCEL.
+ */
+
+#ifndef PH_WIRE_H
+#define PH_WIRE_H
+
+#include "ph_core.h"
+#include <uv.h>
+
+#define PH_WIRE_VERSION       1
+#define PH_WIRE_HEADER        16             /* with the size field        */
+#define PH_WIRE_MAX_FRAME     (160u << 20)   /* hard ceiling               */
+#define PH_WIRE_MAX_TICKET    1024
+#define PH_WIRE_DEFAULT_FRAME (1u << 20)     /* limit of requests by default */
+
+#define PH_WIRE_F_ANSWER      0x01
+#define PH_WIRE_F_EVENT       0x02    /* pushed by the server; id 0          */
+#define PH_WIRE_F_CANCEL      0x04    /* client gives up request id; no body */
+
+#define PH_WIRE_OP_HELLO      1
+/* operations: directory 0x0100.., exmdb 0x0200.., delivery 0x0300.. */
+
+typedef enum {
+    PH_WIRE_OK = 0,
+    PH_WIRE_ERROR,          /* internal; logged at the server               */
+    PH_WIRE_BAD_REQUEST,    /* body does not decode, or values not allowed  */
+    PH_WIRE_BAD_OP,
+    PH_WIRE_DENIED,         /* ticket missing, expired, forged, or too weak */
+    PH_WIRE_NOT_FOUND,
+    PH_WIRE_EXISTS,
+    PH_WIRE_TOO_BIG,
+    PH_WIRE_BUSY,           /* try again later                              */
+    PH_WIRE_NO_SPACE,       /* disk or quota                                */
+    PH_WIRE_WRONG_NODE,     /* the mailbox lives elsewhere                  */
+    PH_WIRE_UNAVAILABLE,    /* the far side cannot be reached, or times out */
+    PH_WIRE_CANCELLED
+} ph_wire_status_t;
+
+const char *ph_wire_status_name(ph_wire_status_t status);
+ph_wire_status_t ph_wire_status_of(ph_int_t rc);     /* PH_* -> status */
+ph_int_t ph_wire_status_rc(ph_wire_status_t status); /* status -> PH_* */
+
+/* ---- frames as pure functions; the nginx modules use these alone ---- */
+
+typedef struct {
+    uint8_t   flags;
+    uint16_t  op;
+    uint32_t  id;
+    uint16_t  status;
+    ph_str_t  ticket;
+    ph_str_t  body;
+} ph_wire_frame_t;
+
+/*
+ * Looks at the front of a buffer.  PH_OK: *frame_r points into it and *used_r
+ * bytes are consumed.  PH_AGAIN: more is needed (*used_r: size of the whole
+ * frame once known, else 0).  PH_INVALID: version or lengths are wrong, close the
+ * connection.  PH_TOOBIG: larger than max_frame, close.
+ */
+ph_int_t ph_wire_parse(const void *data, size_t len, size_t max_frame,
+    ph_wire_frame_t *frame_r, size_t *used_r);
+/* Writes header and ticket; the caller appends body_len bytes. */
+void ph_wire_header(uint8_t out[PH_WIRE_HEADER], uint8_t flags, uint16_t op,
+    uint32_t id, uint16_t status, uint16_t ticket_len, uint32_t body_len);
+
+/* ---- server, on a libuv loop ---- */
+
+typedef struct ph_wire_server_s  ph_wire_server_t;
+typedef struct ph_wire_conn_s    ph_wire_conn_t;
+
+typedef struct {
+    bool      local;        /* unix socket                                */
+    uid_t     uid;          /* local: SO_PEERCRED                          */
+    gid_t     gid;
+    pid_t     pid;
+    char      name[128];    /* for logs: "uid=0 pid=12" or certificate CN  */
+} ph_wire_peer_t;
+
+/*
+ * One request.  Lives in its own pool until ph_wire_reply() has been called,
+ * also when the client is gone meanwhile (then the answer is dropped).
+ */
+typedef struct {
+    ph_pool_t             *pool;       /* limit: server option request_memory */
+    uint16_t               op;
+    uint32_t               id;
+    ph_str_t               ticket;
+    ph_str_t               body;
+    const ph_wire_peer_t  *peer;
+    ph_wire_conn_t        *conn;       /* loop thread only; NULL when gone    */
+    void                  *handler;    /* of the handler, for its own use     */
+    volatile bool          cancelled;  /* client gave up or disconnected      */
+} ph_wire_req_t;
+
+typedef struct {
+    ph_log_t   *log;
+    size_t      max_frame;        /* 0: PH_WIRE_DEFAULT_FRAME                 */
+    size_t      request_memory;   /* pool limit; 0: PH_POOL_DEFAULT_LIMIT     */
+    uint32_t    max_conns;        /* 0: 4096                                  */
+    uint32_t    max_inflight;     /* a connection; 0: 1024; beyond it reading
+                                     stops (back pressure)                    */
+    uint64_t    idle_timeout;     /* ms; 0: none                              */
+    ph_str_t    hello;            /* body of the answer to HELLO (worker map) */
+    const uid_t *allowed_uids;    /* unix: NULL = own uid and root            */
+    size_t      n_allowed_uids;
+    const char *const *acl;       /* tcp: addresses or CIDR                    */
+    size_t      n_acl;
+    const char *tls_cert;         /* tcp: PEM files; all three are required    */
+    const char *tls_key;
+    const char *tls_ca;
+    void      (*request)(ph_wire_req_t *req, void *data);    /* loop thread */
+    void      (*closed)(ph_wire_conn_t *conn, void *data);   /* may be NULL */
+    void       *data;
+} ph_wire_server_opts_t;
+
+/*
+ * Listens on address, or on the inherited descriptor fd when fd >= 0.
+ * unix sockets are created 0660 after removing a stale one.
+ */
+ph_int_t ph_wire_listen(uv_loop_t *loop, const char *address, int fd,
+    const ph_wire_server_opts_t *opts, ph_wire_server_t **server_r);
+/* Stops accepting, waits for requests in flight for at most drain_ms, closes;
+ * done is called from the loop. */
+void ph_wire_server_stop(ph_wire_server_t *server, uint64_t drain_ms,
+    void (*done)(void *data), void *data);
+
+/*
+ * Answers and ends the request: req and its pool are gone on return.
+ * Loop thread only.  The bytes are copied or written before return.
+ */
+void ph_wire_reply(ph_wire_req_t *req, ph_wire_status_t status, ph_str_t body);
+/* An event frame to one connection; PH_BUSY when more than 4 MiB wait there. */
+ph_int_t ph_wire_push(ph_wire_conn_t *conn, uint16_t op, ph_str_t body);
+/* a pointer of the owner's, e.g. a list of subscriptions; NULL at first */
+void ph_wire_conn_set(ph_wire_conn_t *conn, void *data);
+void *ph_wire_conn_get(const ph_wire_conn_t *conn);
+
+/* ---- client, on a libuv loop ---- */
+
+typedef struct ph_wire_client_s  ph_wire_client_t;
+
+typedef struct {
+    ph_log_t   *log;
+    size_t      max_frame;        /* of answers; 0: PH_WIRE_DEFAULT_FRAME     */
+    uint64_t    connect_timeout;  /* ms; 0: 5000                              */
+    const char *tls_cert;
+    const char *tls_key;
+    const char *tls_ca;
+    /* events; frame->body is valid during the call */
+    void      (*event)(const ph_wire_frame_t *frame, void *data);
+    /* connected (with the HELLO answer) and lost */
+    void      (*state)(bool up, ph_str_t hello, void *data);
+    void       *data;
+} ph_wire_client_opts_t;
+
+/* body is valid during the call; status PH_WIRE_UNAVAILABLE when lost */
+typedef void (*ph_wire_answer_pt)(ph_wire_status_t status, ph_str_t body,
+    void *data);
+
+/* Connects lazily and again after a loss, with a delay of 50 ms to 5 s. */
+ph_int_t ph_wire_client_create(uv_loop_t *loop, const char *address,
+    const ph_wire_client_opts_t *opts, ph_wire_client_t **client_r);
+void ph_wire_client_destroy(ph_wire_client_t **client);
+/* Copies ticket and body.  timeout in ms (0: 30 000).  The answer comes exactly
+ * once, never from inside this call.  *id_r (may be NULL) is for cancelling. */
+ph_int_t ph_wire_call(ph_wire_client_t *client, uint16_t op, ph_str_t ticket,
+    ph_str_t body, uint64_t timeout, ph_wire_answer_pt answer, void *data,
+    uint32_t *id_r);
+void ph_wire_cancel(ph_wire_client_t *client, uint32_t id);
+
+/* ---- blocking client: tools, and threads of a pool ---- */
+
+typedef struct ph_wire_sync_s  ph_wire_sync_t;
+
+/*
+ * A client that keeps up to 8 idle connections to address; safe from any thread,
+ * one request a connection at a time.  Nothing is connected before the first
+ * call.  opts may be NULL; event and state are not used.
+ */
+ph_int_t ph_wire_sync_create(const char *address,
+    const ph_wire_client_opts_t *opts, ph_wire_sync_t **sync_r);
+void ph_wire_sync_destroy(ph_wire_sync_t **sync);
+/*
+ * The answer's body is copied into pool.  PH_OK: the exchange took place and
+ * *status_r tells; PH_TIMEOUT, PH_ERROR otherwise (with status
+ * PH_WIRE_UNAVAILABLE).  A call on a kept connection that turns out to be closed
+ * before a byte was answered is sent once more on a new one.
+ */
+ph_int_t ph_wire_sync_call(ph_wire_sync_t *sync, ph_pool_t *pool, uint16_t op,
+    ph_str_t ticket, ph_str_t body, uint64_t timeout,
+    ph_wire_status_t *status_r, ph_str_t *answer_r);
+/* the HELLO answer of the far side (connects if need be) */
+ph_int_t ph_wire_sync_hello(ph_wire_sync_t *sync, ph_pool_t *pool,
+    ph_str_t *hello_r);
+
+#endif
