@@ -7,9 +7,9 @@
 #ifndef MAPI_H
 #define MAPI_H
 
-#include "../lib/ph_core.h"
-#include "../lib/ph_buf.h"
-#include "../lib/ph_pool.h"
+#include "lib/ph_core.h"
+#include "lib/ph_buf.h"
+#include "lib/ph_pool.h"
 
 typedef struct {
     uint8_t  b[16];    /* wire order (MS-DTYP) */
