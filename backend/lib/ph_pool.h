@@ -33,9 +33,19 @@ void *ph_palloc(ph_pool_t *pool, size_t size);
 void *ph_pcalloc(ph_pool_t *pool, size_t size);
 /* n elements of size bytes, zeroed; NULL also when the product overflows */
 void *ph_pcalloc_array(ph_pool_t *pool, size_t n, size_t size);
-/* Grows an allocation; large ones (> 4 KiB) are grown in place or moved and the
- * old memory is returned.  old may be NULL with old_size 0. */
+/*
+ * Grows an allocation of old_size bytes (the size that it was asked for with) and
+ * keeps its content; large ones (> 4 KiB) are grown in place or moved and the old
+ * memory is returned.  old may be NULL with old_size 0.  NULL: out of memory or
+ * limit, old stays valid.
+ */
 void *ph_prealloc(ph_pool_t *pool, void *old, size_t old_size, size_t size);
+
+/*
+ * Gives a large allocation (> 4 KiB) or the newest small one back before the
+ * pool's end; any other call is allowed and does nothing.  p may be NULL.
+ */
+void ph_pfree(ph_pool_t *pool, void *p, size_t size);
 
 /* Copies with a terminating NUL that is not counted. data NULL on failure
  * (an empty string gives data != NULL). */
@@ -49,5 +59,11 @@ ph_int_t ph_pool_cleanup_add(ph_pool_t *pool, ph_pool_cleanup_pt fn,
 
 size_t ph_pool_used(const ph_pool_t *pool);
 const char *ph_pool_name(const ph_pool_t *pool);
+
+/*
+ * For tests of what happens without memory: a program that defines this function
+ * is asked before each block; true makes that allocation fail.
+ */
+bool ph_pool_fault(size_t size) __attribute__((weak));
 
 #endif
