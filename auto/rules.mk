@@ -11,7 +11,7 @@ BACKEND   = $(SRC)/backend
 GEN       = $(BUILD)/gen
 PERL      = perl
 
-INCS      = -I$(BACKEND) -I$(BUILD)
+INCS      = -I$(BACKEND) -I$(BUILD) -I$(SRC)/ngx_modules
 ifeq ($(WERROR),1)
 WARN_ERR  = -Werror
 endif
@@ -40,7 +40,7 @@ all: libs programs nginx tests fuzz bench
 DESC      := $(wildcard $(BACKEND)/mapi/desc/*.desc)
 GEN_PL    := $(wildcard $(BACKEND)/mapi/desc/gen.pl)
 SCHEMAS   := $(wildcard $(SRC)/conf/schema/*.sql)
-EMBED_H   := $(patsubst $(SRC)/conf/schema/%.sql,$(GEN)/%.sql.h,$(SCHEMAS))
+EMBED_H   := $(patsubst $(SRC)/conf/schema/%.sql,$(GEN)/%_schema.h,$(SCHEMAS))
 
 ifneq ($(GEN_PL),)
 GEN_NAMES := $(basename $(notdir $(DESC)))
@@ -64,11 +64,11 @@ else
 GEN_READY := $(EMBED_H)
 endif
 
-# static const char mailbox_sql[] for conf/schema/mailbox.sql
-$(GEN)/%.sql.h: $(SRC)/conf/schema/%.sql $(SRC)/auto/embed
+# static const char mailbox_schema[] for conf/schema/mailbox.sql
+$(GEN)/%_schema.h: $(SRC)/conf/schema/%.sql $(SRC)/auto/embed
 	@echo "  EMBED   conf/schema/$*.sql"
 	@mkdir -p $(@D)
-	$(Q)sh $(SRC)/auto/embed $< $*_sql > $@.tmp && mv -f $@.tmp $@
+	$(Q)sh $(SRC)/auto/embed $< $*_schema > $@.tmp && mv -f $@.tmp $@
 
 
 # ---- objects --------------------------------------------------------------
@@ -91,16 +91,21 @@ objects = $(patsubst $(SRC)/%.c,$(BUILD)/o/%.o,$(filter-out %/main.c, \
 # ---- libraries ------------------------------------------------------------
 
 # folder:library, in the order in which the linker needs them
-LIB_DIRS  := tools:tools delivery:delivery exmdb:exmdb directory:directory \
+LIB_DIRS  := :front tools:tools delivery:delivery exmdb:exmdb directory:directory \
              store:store convert:conv mapi:mapi lib:ph
 
-lib_dir    = $(firstword $(subst :, ,$(1)))
+lib_dir    = $(filter-out front,$(firstword $(subst :, ,$(1))))
 lib_name   = $(lastword $(subst :, ,$(1)))
 
+# what nginx modules do without nginx: files whose name does not begin with ngx_
+OBJ_front_GEN := $(patsubst $(SRC)/%.c,$(BUILD)/o/%.o,$(filter-out \
+    $(wildcard $(SRC)/ngx_modules/*/ngx_*.c), \
+    $(wildcard $(SRC)/ngx_modules/*/*.c)))
 OBJ_mapi_GEN := $(GEN_C:$(GEN)/%.c=$(BUILD)/o/gen/%.o)
 
 define LIBRARY
-OBJ_$(call lib_name,$(1)) := $$(call objects,backend/$(call lib_dir,$(1))) \
+OBJ_$(call lib_name,$(1)) := $$(if $(call lib_dir,$(1)), \
+                             $$(call objects,backend/$(call lib_dir,$(1)))) \
                              $$(OBJ_$(call lib_name,$(1))_GEN)
 OBJS += $$(OBJ_$(call lib_name,$(1)))
 
@@ -128,10 +133,12 @@ DEPS_directory  = $(call a,directory mapi ph)
 DEPS_exmdb      = $(call a,exmdb store conv mapi ph)
 DEPS_delivery   = $(call a,delivery conv mapi ph)
 DEPS_tools      = $(call a,tools conv mapi ph)
+DEPS_front      = $(call a,front mapi ph)
 DEPS_all        = $(LIBS_A)
 
 # test-mapi-x, fuzz-conv-x: linked with its area's libraries, others with all
-area_of    = $(or $(filter lib ph mapi conv store directory exmdb delivery tools, \
+area_of    = $(or $(filter lib ph mapi conv store directory exmdb delivery tools \
+             front, \
              $(word 2,$(subst -, ,$(notdir $(1))))),all)
 deps_of    = $(DEPS_$(call area_of,$(1)))
 
@@ -225,9 +232,10 @@ check: tests
 
 # ---- nginx modules --------------------------------------------------------
 
-# nginx's own configure and make build them: one config file a folder.
+# nginx's own configure and make build them: ngx_modules/config.
 
-NGX_CONFIGS := $(wildcard $(SRC)/ngx_modules/*/config)
+NGX_CONFIGS := $(wildcard $(SRC)/ngx_modules/config)
+NGX_FILES   := $(wildcard $(SRC)/ngx_modules/*/*.c)
 
 ifneq ($(NGX_CONFIGS),)
 ifeq ($(WITH_NGINX),YES)
@@ -236,12 +244,19 @@ NGX_ENV    = CC="$(CC)" POSTHORN_SRC=$(SRC) POSTHORN_BUILD=$(BUILD) \
              POSTHORN_SANITIZE="$(SANITIZE)" \
              POSTHORN_LIBS="$(call a,mapi ph) $(LIBS)"
 
-$(NGX_MAKE): $(NGX_CONFIGS) $(SRC)/auto/nginx $(BUILD)/Makefile
+# configured anew when files come and go
+$(shell mkdir -p $(BUILD); echo $(NGX_FILES) > $(BUILD)/nginx.files.new; \
+    cmp -s $(BUILD)/nginx.files.new $(BUILD)/nginx.files \
+    || mv -f $(BUILD)/nginx.files.new $(BUILD)/nginx.files; \
+    rm -f $(BUILD)/nginx.files.new)
+
+$(NGX_MAKE): $(NGX_CONFIGS) $(BUILD)/nginx.files $(SRC)/auto/nginx $(BUILD)/Makefile
 	@echo "  CONF    nginx modules"
 	$(Q)$(NGX_ENV) sh $(SRC)/auto/nginx $(NGINX_KIND) $(NGINX) $(BUILD)
 
 # nginx's make decides; the libraries are inputs that it does not know of
-nginx: $(NGX_MAKE) $(call a,mapi ph) FORCE
+nginx: $(NGX_MAKE) $(call a,mapi ph) $(GEN_READY) FORCE
+	@echo "  NGINX   modules"
 	$(Q)for so in $(BUILD)/nginx/*.so $(BUILD)/nginx/nginx; do \
 	    for a in $(call a,mapi ph); do \
 	        if [ -f $$so ] && [ $$a -nt $$so ]; then rm -f $$so; fi; \
