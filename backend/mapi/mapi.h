@@ -56,6 +56,20 @@ typedef struct {
 #define MAPI_TAG(id, type)    (((uint32_t) (id) << 16) | (uint16_t) (type))
 #define MAPI_RETYPE(tag, t)   MAPI_TAG(MAPI_ID(tag), t)
 
+/* how values and restrictions are laid out (MS-OXCDATA 2.11.1, 2.12) */
+enum {
+    MAPI_FORM_ROP = 0,   /* u16 counts and lengths: ROP buffers */
+    MAPI_FORM_WIDE,      /* u32: extended rules */
+    MAPI_FORM_AB         /* u32 and HasValue bytes: MAPI/HTTP address book */
+};
+
+/* what the codecs of ROP and address book structures have to know */
+typedef struct {
+    uint8_t   form;            /* MAPI_FORM_* */
+    bool      public_logon;
+    uint16_t  cpid;            /* of PT_STRING8; 0 = 1252 */
+} mapi_ctx_t;
+
 /* limits of every decoder (also in the fuzz targets) */
 #define MAPI_MAX_TAGS          4096     /* properties or columns in one request */
 #define MAPI_MAX_MV            65536    /* elements of a multi-value */
