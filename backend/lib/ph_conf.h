@@ -7,8 +7,9 @@
  *     PH_OPT(exmdb, workers, INT, "2", "Worker processes; mailboxes are ...")
  *
  * Types: STR, INT, BOOL, SIZE ("64m"), TIME ("30s", "5m"; in milliseconds), LIST
- * (of strings).  "%p" in the default or the value of a STR or LIST is replaced
- * by the installation's prefix.  Sections: main, log, directory, exmdb, delivery.
+ * (of strings, "{ a, b }").  "%p" in the default or the value of a STR or LIST
+ * is replaced by the option main.prefix.  Sections: main, log, directory, exmdb,
+ * delivery.
  */
 
 #ifndef PH_CONF_H
@@ -17,6 +18,26 @@
 #include "ph_core.h"
 
 typedef struct ph_conf_s  ph_conf_t;
+
+typedef enum {
+    PH_OPT_STR,
+    PH_OPT_INT,
+    PH_OPT_BOOL,
+    PH_OPT_SIZE,
+    PH_OPT_TIME,
+    PH_OPT_LIST
+} ph_opt_type_t;
+
+typedef struct {
+    const char     *section;
+    const char     *name;
+    ph_opt_type_t   type;
+    const char     *def;      /* LIST: words between spaces or commas */
+    const char     *doc;
+} ph_option_t;
+
+/* every declared option, in the order of the .def files */
+const ph_option_t *ph_conf_options(size_t *n_r);
 
 /*
  * Reads and checks the whole file.  On PH_INVALID *err_r is a text "FILE:LINE:
@@ -35,5 +56,11 @@ bool ph_conf_bool(const ph_conf_t *conf, const char *section,
 /* number of strings; list_r points to an array of C strings */
 size_t ph_conf_list(const ph_conf_t *conf, const char *section,
     const char *name, const char *const **list_r);
+
+/* whether such an option is declared */
+bool ph_conf_has(const char *section, const char *name);
+/* "FILE:LINE: section.name" (no line for a default), for errors found later */
+const char *ph_conf_where(const ph_conf_t *conf, ph_pool_t *pool,
+    const char *section, const char *name);
 
 #endif
