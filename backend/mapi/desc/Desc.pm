@@ -256,6 +256,11 @@ sub block {
             my $cond = $self->condition;
             push @fields, { cond => $cond, fields => $self->block,
                             line => $line };
+            if ($self->peek eq 'else') {
+                shift @{ $self->{tok} };
+                push @fields, { cond => { %$cond, invert => 1 },
+                                fields => $self->block, line => $line };
+            }
             next;
         }
         my $type = $self->type($line);
@@ -282,9 +287,20 @@ sub condition {
         shift @{ $self->{tok} };
     }
     $c{field} = $self->ident('field name');
-    if ($self->peek =~ /^(?:==|!=|&)$/) {
+    if ($self->peek eq '&') {
+        shift @{ $self->{tok} };
+        $c{mask} = $self->next_tok('n', 'a number');
+    }
+    if ($self->peek =~ /^(?:==|!=)$/) {
         $c{op} = $self->next_tok('p', 'an operator');
-        $c{value} = $self->next_tok('n', 'a number');
+        $c{values} = [ $self->next_tok('n', 'a number') ];
+    } elsif ($self->peek eq 'in') {
+        $c{op} = '==';
+        shift @{ $self->{tok} };
+        do {
+            shift @{ $self->{tok} } if $self->peek eq ',';
+            push @{ $c{values} }, $self->next_tok('n', 'a number');
+        } while ($self->peek eq ',');
     }
     return \%c;
 }
@@ -300,6 +316,8 @@ sub type {
     return { t => 'str', flag => $1 } if $w =~ /^str\((\w+)\)$/;
     return { t => 'list', w => $1, of => $self->type($line) }
         if $w =~ /^list(8|16|32)$/;
+    return { t => 'list', n => $1, of => $self->type($line) }
+        if $w =~ /^list\[(\d+)\]$/;
     return { t => 'list', field => $1, of => $self->type($line) }
         if $w =~ /^list\[(\w+)\]$/;
     return { t => 'opt', of => $self->type($line) } if $w eq 'opt';
@@ -405,6 +423,7 @@ sub type_size {
     return 2 if $k eq 'wstr';
     return $t->{w} / 8 if $t->{w};
     return $t->{n} if $k eq 'bytes' && defined $t->{n};
+    return $t->{n} * type_size($t->{of}) if $k eq 'list' && $t->{n};
     return $t->{size} || 0 if $k eq 'struct';
     return 1 if $k eq 'custom';
     return 0;

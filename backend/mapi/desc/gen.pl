@@ -35,6 +35,11 @@ sub ctype {
     return 'ph_str_t';
 }
 
+sub count_of {
+    my ($t, $lv) = @_;
+    return $t->{n} ? $t->{n} : $t->{w} ? "${lv}_count" : "v->$t->{field}";
+}
+
 # ---- types ----
 
 sub emit_members {
@@ -47,7 +52,8 @@ sub emit_members {
         my ($t, $n) = ($f->{type}, $f->{name});
         if ($t->{t} eq 'list') {
             out("    uint$t->{w}_t  ${n}_count;\n") if $t->{w};
-            out("    ", ctype($t->{of}), "  *$n;\n");
+            out("    ", ctype($t->{of}), $t->{n} ? "  ${n}[$t->{n}];\n"
+                : "  *$n;\n");
         } elsif ($t->{t} eq 'opt' || $t->{t} eq 'sized') {
             out("    bool  has_$n;\n    ", ctype($t->{of}), "  $n;\n");
         } elsif ($t->{t} eq 'bytes' && defined $t->{n}) {
@@ -61,11 +67,17 @@ sub emit_members {
 sub condition {
     my ($c) = @_;
     my $e = ($c->{arg} ? 'ctx->' : 'v->') . $c->{field};
-    if (!$c->{op}) {
-        return $c->{not} ? "!$e" : $e;
+    $e = "($e & $c->{mask})" if $c->{mask};
+    if ($c->{values}) {
+        $e = join($c->{op} eq '==' ? ' || ' : ' && ',
+            map { "$e $c->{op} $_" } @{ $c->{values} });
+        $e = "($e)" if $c->{not} || $c->{invert};
+    } elsif ($c->{mask}) {
+        $e = "$e != 0";
+        $e = "($e)" if $c->{not} || $c->{invert};
     }
-    $e = $c->{op} eq '&' ? "($e & $c->{value}) != 0" : "$e $c->{op} $c->{value}";
-    return $c->{not} ? "!($e)" : $e;
+    my $not = ($c->{not} ? 1 : 0) ^ ($c->{invert} ? 1 : 0);
+    return $not ? "!$e" : $e;
 }
 
 # ---- decoder ----
@@ -117,9 +129,14 @@ sub dec {
         out("${in}PH_TRY(", call('decode', $t, [ $cur, 'pool' ], $lv),
             ");\n");
     } elsif ($k eq 'list') {
-        my ($n) = $lv =~ /(\w+)$/;
-        my $count = $t->{w} ? "${lv}_count" : "v->$t->{field}";
+        my $count = count_of($t, $lv);
         out("$in$count = ph_cur_u$t->{w}($cur);\n") if $t->{w};
+        if ($t->{n}) {
+            out("${in}for (size_t i = 0; i < $count; i++) {\n");
+            dec($t->{of}, "${lv}[i]", "$in    ", $cur);
+            out("$in}\n");
+            return;
+        }
         out("${in}if (!ph_cur_count($cur, $count, ",
             Desc::type_size($t->{of}), ")) {\n",
             "$in    return PH_INVALID;\n$in}\n",
@@ -205,7 +222,7 @@ sub enc {
     } elsif ($k eq 'struct' || $k eq 'custom') {
         out("${in}PH_TRY(", call('encode', $t, ['b'], $lv), ");\n");
     } elsif ($k eq 'list') {
-        my $count = $t->{w} ? "${lv}_count" : "v->$t->{field}";
+        my $count = count_of($t, $lv);
         out("${in}ph_put_u$t->{w}(b, $count);\n") if $t->{w};
         out("${in}for (size_t i = 0; i < $count; i++) {\n");
         enc($t->{of}, "${lv}[i]", "$in    ");
@@ -254,7 +271,7 @@ sub dmp {
         out("$in${fn}_dump(out, &$lv);\n");
         out("${in}ph_put_u8(out, '}');\n") if $k eq 'struct';
     } elsif ($k eq 'list') {
-        my $count = $t->{w} ? "${lv}_count" : "v->$t->{field}";
+        my $count = count_of($t, $lv);
         out("${in}ph_put_u8(out, '[');\n",
             "${in}for (size_t i = 0; i < $count; i++) {\n",
             "$in    if (!mapi_dump_next(out, i, $count)) {\n",
