@@ -1,11 +1,11 @@
 /*
  * Runs a fuzz target without libFuzzer:
  *
- *     fuzz-x [-runs=N] [-seed=N] FILE|FOLDER...
+ *     fuzz-x [-runs=N] [-seconds=N] [-seed=N] FILE|FOLDER...
  *
- * Every file is an input.  With -runs=N, N further inputs are made from them by
- * simple mutations, from a seed that is printed, so that a crash can be had
- * again.  The input that crashed is in ./crash-input.
+ * Every file is an input.  With -runs=N (or for N seconds) further inputs are made
+ * from them by simple mutations, from a seed that is printed, so that a crash
+ * can be had again.  The input that crashed is in ./crash-input.
  */
 
 #include <dirent.h>
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -199,13 +200,16 @@ int main(int argc, char **argv)
     const driver_input_t  *in;
     driver_t              *d = &driver;
     uint8_t               *buf;
-    uint64_t               runs = 0, seed = 1, r;
+    uint64_t               runs = 0, seconds = 0, seed = 1, r;
+    time_t                 end;
     size_t                 len, n;
     int                    i;
 
     for (i = 1; i < argc; i++) {
         if (strncmp(argv[i], "-runs=", 6) == 0) {
             runs = strtoull(argv[i] + 6, NULL, 10);
+        } else if (strncmp(argv[i], "-seconds=", 9) == 0) {
+            seconds = strtoull(argv[i] + 9, NULL, 10);
         } else if (strncmp(argv[i], "-seed=", 6) == 0) {
             seed = strtoull(argv[i] + 6, NULL, 10);
         } else if (argv[i][0] == '-') {
@@ -236,7 +240,15 @@ int main(int argc, char **argv)
         return 1;
     }
 
+    end = time(NULL) + (time_t) seconds;
+    if (seconds && runs == 0) {
+        runs = UINT64_MAX;
+    }
+
     for (r = 0; r < runs; r++) {
+        if (seconds && r % 64 == 0 && time(NULL) >= end) {
+            break;
+        }
         in = &d->inputs[driver_random(d) % d->n];
         len = in->len;
         memcpy(buf, in->data, len);
@@ -245,7 +257,7 @@ int main(int argc, char **argv)
     }
 
     printf("%zu inputs, %llu mutated, seed %llu\n", d->n,
-           (unsigned long long) runs, (unsigned long long) seed);
+           (unsigned long long) r, (unsigned long long) seed);
 
     for (n = 0; n < d->n; n++) {
         free(d->inputs[n].data);

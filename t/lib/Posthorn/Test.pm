@@ -463,6 +463,9 @@ sub _defaults {
     my $d = $self->{dir};
 
     return {
+        main => {
+            run_dir => "$d/run",
+        },
         log => {
             level => 'info',
         },
@@ -486,7 +489,7 @@ sub _defaults {
         },
         delivery => {
             listen          => "unix:$d/run/delivery.sock",
-            lmtp_listen     => ["127.0.0.1:$self->{ports}{lmtp}"],
+            lmtp_listen     => ["tcp:127.0.0.1:$self->{ports}{lmtp}"],
             directory       => "unix:$d/run/directory.sock",
             exmdb           => "unix:$d/run/exmdb.sock",
             queue_dir       => "$d/queue",
