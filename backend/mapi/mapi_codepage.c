@@ -169,7 +169,7 @@ mapi_codepage_decode(ph_pool_t *pool, uint32_t cpid, ph_str_t in,
     return b.error ? PH_NOMEM : PH_OK;
 }
 
-ph_int_t
+void
 mapi_codepage_encode(ph_wbuf_t *b, uint32_t cpid, ph_str_t utf8)
 {
     const char  *charset = mapi_codepage_charset(cpid);
@@ -181,18 +181,14 @@ mapi_codepage_encode(ph_wbuf_t *b, uint32_t cpid, ph_str_t utf8)
     }
     if (mapi_codepage_has_ascii(cpid) && mapi_is_ascii(utf8)) {
         ph_put_str(b, utf8);
-        return PH_OK;
-    }
-    if (!ph_utf8_valid(utf8)) {
-        return PH_INVALID;
+        return;
     }
     cd = cpid == MAPI_CP_UTF8 ? (iconv_t) -1
                               : iconv_open(charset, "UTF-8");
     if (cd == (iconv_t) -1) {
         ph_put_str(b, utf8);
-        return PH_OK;
+        return;
     }
     mapi_iconv_run(cd, utf8, b, ph_str_lit("?"), 0);
     iconv_close(cd);
-    return PH_OK;
 }

@@ -25,8 +25,7 @@ uint32_t mapi_codepage_by_charset(ph_str_t charset);
 ph_int_t mapi_codepage_decode(ph_pool_t *pool, uint32_t cpid, ph_str_t in,
     ph_str_t *utf8_r);
 
-/* Appends UTF-8 in a code page; what it does not have becomes '?'.  PH_INVALID
- * for broken UTF-8. */
-ph_int_t mapi_codepage_encode(ph_wbuf_t *b, uint32_t cpid, ph_str_t utf8);
+/* Appends UTF-8 in a code page; what it does not have becomes '?'. */
+void mapi_codepage_encode(ph_wbuf_t *b, uint32_t cpid, ph_str_t utf8);
 
 #endif

@@ -62,30 +62,39 @@ mapi_astr_write(ph_wbuf_t *b, ph_str_t s)
     return PH_OK;
 }
 
-ph_int_t
+/* the next character; U+FFFD for a byte that begins none */
+static uint32_t
+mapi_utf8_next(ph_str_t s, size_t *i)
+{
+    uint32_t  c = s.data[*i];
+    size_t    n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+
+    if (n > s.len - *i || !ph_utf8_valid((ph_str_t) { n, s.data + *i })) {
+        *i += 1;
+        return 0xFFFD;
+    }
+    if (n > 1) {
+        c &= 0x7Fu >> n;
+        for (size_t k = 1; k < n; k++) {
+            c = c << 6 | (s.data[*i + k] & 0x3Fu);
+        }
+    }
+    *i += n;
+    return c;
+}
+
+void
 mapi_utf16_write(ph_wbuf_t *b, ph_str_t s)
 {
     size_t    i = 0;
     uint32_t  c;
 
-    if (!ph_utf8_valid(s)) {
-        return PH_INVALID;
-    }
     while (i < s.len) {
         c = s.data[i];
         if (c < 0x80) {
-            i += 1;
-        } else if (c < 0xE0) {
-            c = (c & 0x1F) << 6 | (s.data[i + 1] & 0x3Fu);
-            i += 2;
-        } else if (c < 0xF0) {
-            c = (c & 0x0F) << 12 | (s.data[i + 1] & 0x3Fu) << 6
-                | (s.data[i + 2] & 0x3Fu);
-            i += 3;
+            i++;
         } else {
-            c = (c & 0x07) << 18 | (s.data[i + 1] & 0x3Fu) << 12
-                | (s.data[i + 2] & 0x3Fu) << 6 | (s.data[i + 3] & 0x3Fu);
-            i += 4;
+            c = mapi_utf8_next(s, &i);
         }
         if (c >= 0x10000) {
             ph_put_u16(b, (uint16_t) (0xD800 + ((c - 0x10000) >> 10)));
@@ -93,7 +102,6 @@ mapi_utf16_write(ph_wbuf_t *b, ph_str_t s)
         }
         ph_put_u16(b, (uint16_t) c);
     }
-    return PH_OK;
 }
 
 ph_int_t
@@ -102,7 +110,7 @@ mapi_wstr_write(ph_wbuf_t *b, ph_str_t s)
     if (s.len != 0 && memchr(s.data, 0, s.len) != NULL) {
         return PH_INVALID;
     }
-    PH_TRY(mapi_utf16_write(b, s));
+    mapi_utf16_write(b, s);
     ph_put_u16(b, 0);
     return PH_OK;
 }
@@ -113,7 +121,7 @@ mapi_cpstr_write(ph_wbuf_t *b, const mapi_ctx_t *ctx, ph_str_t s)
     if (s.len != 0 && memchr(s.data, 0, s.len) != NULL) {
         return PH_INVALID;
     }
-    PH_TRY(mapi_codepage_encode(b, ctx->cpid, s));
+    mapi_codepage_encode(b, ctx->cpid, s);
     ph_put_u8(b, 0);
     return PH_OK;
 }

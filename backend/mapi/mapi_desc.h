@@ -39,13 +39,13 @@ ph_int_t mapi_utf8_read(ph_cur_t *cur, size_t n, ph_str_t *s_r);
 ph_int_t mapi_cpstr_read(ph_cur_t *cur, ph_pool_t *pool,
     const mapi_ctx_t *ctx, ph_str_t *s_r);
 
-/* Writers.  PH_INVALID for a string with a NUL inside or broken UTF-8; what the
- * code page does not have becomes '?'. */
+/* Writers.  PH_INVALID for a string with a NUL inside.  Broken UTF-8 becomes
+ * U+FFFD, what the code page does not have '?'. */
 ph_int_t mapi_astr_write(ph_wbuf_t *b, ph_str_t s);
 ph_int_t mapi_wstr_write(ph_wbuf_t *b, ph_str_t s);
 ph_int_t mapi_cpstr_write(ph_wbuf_t *b, const mapi_ctx_t *ctx, ph_str_t s);
-/* the UTF-16LE form without a terminator; broken UTF-8 is PH_INVALID */
-ph_int_t mapi_utf16_write(ph_wbuf_t *b, ph_str_t s);
+/* the UTF-16LE form without a terminator */
+void     mapi_utf16_write(ph_wbuf_t *b, ph_str_t s);
 /* puts the number of bytes behind a length field into it; PH_TOOBIG */
 ph_int_t mapi_size_write16(ph_wbuf_t *b, size_t at);
 ph_int_t mapi_size_write32(ph_wbuf_t *b, size_t at);

@@ -315,15 +315,27 @@ sub emit_struct_header {
         out("    uint8_t  empty_;    /* nothing on the wire */\n");
     }
     out("} ${n}_t;\n");
+    my $ctx = $F->{context} ? 'ctx, ' : '';
+    my ($dec, $enc, $dump, $all, $new) = protos($n);
     out(join('', map { (my $p = $_) =~ s/^(\w+)\n/$1 /; "$p;\n" }
-        protos($n)), "\n");
+        ($dec, $enc, $dump)));
+    out("static inline $all\n{\n    ph_cur_t  cur;\n\n",
+        "    ph_cur_init(&cur, body.data, body.len);\n",
+        "    PH_TRY(${n}_decode(&cur, pool, ${ctx}v));\n",
+        "    return ph_cur_left(&cur) != 0 ? PH_INVALID : PH_OK;\n}\n\n");
+
+    out("static inline $new\n{\n    ph_wbuf_t  b;\n\n",
+        "    ph_wbuf_init(&b, pool, MAPI_DESC_MAX_BODY);\n",
+        "    PH_TRY(${n}_encode(&b, ${ctx}v));\n",
+        "    *body_r = ph_wbuf_str(&b);\n    return PH_OK;\n}\n\n");
+
 }
 
 sub emit_struct_code {
     my ($s) = @_;
     my $n = "$F->{prefix}_$s->{name}";
     my $ctx = $F->{context} ? 'ctx, ' : '';
-    my ($dec, $enc, $dump, $all, $new) = protos($n);
+    my ($dec, $enc, $dump) = protos($n);
     my $unused_ctx = $F->{context} ? "    (void) ctx;\n" : '';
 
     out("$dec\n{\n    memset(v, 0, sizeof(*v));\n    (void) pool;\n",
@@ -350,16 +362,6 @@ sub emit_struct_code {
         }
     }, 1);
     out("}\n\n");
-
-    out("$all\n{\n    ph_cur_t  cur;\n\n",
-        "    ph_cur_init(&cur, body.data, body.len);\n",
-        "    PH_TRY(${n}_decode(&cur, pool, ${ctx}v));\n",
-        "    return ph_cur_left(&cur) != 0 ? PH_INVALID : PH_OK;\n}\n\n");
-
-    out("$new\n{\n    ph_wbuf_t  b;\n\n",
-        "    ph_wbuf_init(&b, pool, MAPI_DESC_MAX_BODY);\n",
-        "    PH_TRY(${n}_encode(&b, ${ctx}v));\n",
-        "    *body_r = ph_wbuf_str(&b);\n    return PH_OK;\n}\n\n");
 
     out("static ph_int_t\n${n}_decode_any(ph_cur_t *cur, ph_pool_t *pool,\n",
         "    const mapi_ctx_t *ctx, void *v)\n{\n    (void) ctx;\n",
