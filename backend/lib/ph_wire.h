@@ -44,7 +44,8 @@ typedef struct {
 typedef struct {
     ph_log_t   *log;
     size_t      max_frame;        /* 0: PH_WIRE_DEFAULT_FRAME                 */
-    size_t      request_memory;   /* pool limit; 0: PH_POOL_DEFAULT_LIMIT     */
+    size_t      request_memory;   /* beside the frame itself; 0:
+                                     PH_POOL_DEFAULT_LIMIT                    */
     uint32_t    max_conns;        /* 0: 4096                                  */
     uint32_t    max_inflight;     /* a connection; 0: 1024; beyond it reading
                                      stops (back pressure)                    */
@@ -72,6 +73,9 @@ ph_int_t ph_wire_listen(uv_loop_t *loop, const char *address, int fd,
  * done is called from the loop. */
 void ph_wire_server_stop(ph_wire_server_t *server, uint64_t drain_ms,
     void (*done)(void *data), void *data);
+
+/* the port of a tcp: server (for port 0), 0 of a unix socket */
+int ph_wire_server_port(const ph_wire_server_t *server);
 
 /*
  * Answers and ends the request: req and its pool are gone on return.
@@ -109,12 +113,20 @@ typedef void (*ph_wire_answer_pt)(ph_wire_status_t status, ph_str_t body,
 /* Connects lazily and again after a loss, with a delay of 50 ms to 5 s. */
 ph_int_t ph_wire_client_create(uv_loop_t *loop, const char *address,
     const ph_wire_client_opts_t *opts, ph_wire_client_t **client_r);
+/* Outstanding calls are answered with PH_WIRE_UNAVAILABLE before it returns. */
 void ph_wire_client_destroy(ph_wire_client_t **client);
-/* Copies ticket and body.  timeout in ms (0: 30 000).  The answer comes exactly
- * once, never from inside this call.  *id_r (may be NULL) is for cancelling. */
+/* Connects now, for clients that only wait for events. */
+void ph_wire_client_start(ph_wire_client_t *client);
+/*
+ * Copies ticket and body.  timeout in ms (0: 30 000), of which at most
+ * connect_timeout is spent on waiting for a connection.  After PH_OK the answer
+ * comes exactly once, never from inside this call.  *id_r (may be NULL) is for
+ * cancelling.  PH_NOMEM, PH_TOOBIG, PH_BUSY (too much waits): no answer comes.
+ */
 ph_int_t ph_wire_call(ph_wire_client_t *client, uint16_t op, ph_str_t ticket,
     ph_str_t body, uint64_t timeout, ph_wire_answer_pt answer, void *data,
     uint32_t *id_r);
+/* The answer is PH_WIRE_CANCELLED, from the loop; an unknown id is ignored. */
 void ph_wire_cancel(ph_wire_client_t *client, uint32_t id);
 
 /* ---- blocking client: tools, and threads of a pool ---- */
