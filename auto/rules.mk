@@ -29,7 +29,7 @@ endif
 .PHONY: all default libs programs nginx tests fuzz bench check install clean \
         config FORCE
 default: all
-all: libs programs nginx tests fuzz bench
+all: libs programs nginx man tests fuzz bench
 
 
 # ---- generated code -------------------------------------------------------
@@ -268,11 +268,28 @@ endif
 endif
 
 
+# ---- manual pages ---------------------------------------------------------
+
+MAN        = $(BUILD)/man/posthorn.conf.5 $(BUILD)/man/posthorn-codes.7
+
+$(BUILD)/man/.stamp: $(SRC)/auto/man $(SRC)/auto/version \
+    $(wildcard $(BACKEND)/lib/options/*.def $(BACKEND)/lib/codes/*.def)
+	@echo "  MAN     $(notdir $(MAN))"
+	@mkdir -p $(@D)
+	$(Q)$(PERL) $(SRC)/auto/man $(SRC) $(@D)
+	@touch $@
+
+$(MAN): $(BUILD)/man/.stamp ;
+
+.PHONY: man
+man: $(MAN)
+
+
 # ---- install --------------------------------------------------------------
 
 PFX        = $(DESTDIR)$(PREFIX)
 
-install: programs nginx
+install: programs nginx man
 	@echo "  INSTALL $(PFX)"
 	$(Q)install -d $(PFX)/sbin $(PFX)/bin $(PFX)/lib/posthorn/nginx \
 	    $(PFX)/etc/posthorn $(PFX)/share/man/man1 $(PFX)/share/man/man5 \
