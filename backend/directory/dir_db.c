@@ -57,8 +57,7 @@ dir_db_rc(dir_conn_t *conn, int rc)
         {
             return PH_EXISTS;
         }
-        res = PH_CONFLICT;
-        break;
+        return PH_CONFLICT;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         res = PH_BUSY;
