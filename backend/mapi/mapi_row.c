@@ -139,6 +139,83 @@ mapi_row_decode(ph_cur_t *cur, ph_pool_t *pool, const mapi_ctx_t *ctx,
     return cur->error ? PH_INVALID : PH_OK;
 }
 
+/* ---- row sets ---- */
+
+ph_int_t
+mapi_rowset_decode(ph_cur_t *cur, ph_pool_t *pool, const mapi_ctx_t *ctx,
+    mapi_rowset_t *v)
+{
+    mapi_value_t  *row;
+    uint32_t       i;
+    size_t         cells;
+
+    memset(v, 0, sizeof(*v));
+    v->cols_n = ph_cur_u32(cur);
+    if (v->cols_n > MAPI_MAX_TAGS || !ph_cur_count(cur, v->cols_n, 4)) {
+        return PH_INVALID;
+    }
+    v->cols = ph_pcalloc_array(pool, v->cols_n, sizeof(*v->cols));
+    if (v->cols == NULL) {
+        return PH_NOMEM;
+    }
+    for (i = 0; i < v->cols_n; i++) {
+        v->cols[i] = ph_cur_u32(cur);
+    }
+    v->n = ph_cur_u32(cur);
+    if (!ph_cur_count(cur, v->n, 1)
+        || ph_mul_overflow((size_t) v->n, v->cols_n, &cells))
+    {
+        return PH_INVALID;
+    }
+    v->vals = ph_pcalloc_array(pool, cells, sizeof(*v->vals));
+    if (v->vals == NULL) {
+        return PH_NOMEM;
+    }
+    for (i = 0; i < v->n; i++) {
+        PH_TRY(mapi_row_decode(cur, pool, ctx,
+            (mapi_tags_t) { v->cols_n, v->cols }, &row));
+        if (v->cols_n != 0) {
+            memcpy(v->vals + (size_t) i * v->cols_n, row,
+                v->cols_n * sizeof(*row));
+        }
+    }
+    return PH_OK;
+}
+
+ph_int_t
+mapi_rowset_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx,
+    const mapi_rowset_t *v)
+{
+    uint32_t  i;
+
+    ph_put_u32(b, v->cols_n);
+    for (i = 0; i < v->cols_n; i++) {
+        ph_put_u32(b, v->cols[i]);
+    }
+    ph_put_u32(b, v->n);
+    for (i = 0; i < v->n; i++) {
+        PH_TRY(mapi_row_encode(b, ctx, (mapi_tags_t) { v->cols_n, v->cols },
+            v->vals + (size_t) i * v->cols_n));
+    }
+    return b->error ? PH_TOOBIG : PH_OK;
+}
+
+void
+mapi_rowset_dump(ph_wbuf_t *out, const mapi_rowset_t *v)
+{
+    ph_put_u8(out, '[');
+    for (uint32_t i = 0; i < v->n; i++) {
+        if (!mapi_dump_next(out, i, v->n)) {
+            break;
+        }
+        ph_put_u8(out, '{');
+        mapi_values_dump(out, &(mapi_values_t) {
+            v->cols_n, v->vals + (size_t) i * v->cols_n });
+        ph_put_u8(out, '}');
+    }
+    ph_put_u8(out, ']');
+}
+
 /* ---- property names ---- */
 
 ph_int_t

@@ -45,6 +45,22 @@ ph_int_t mapi_row_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx, mapi_tags_t cols,
 ph_int_t mapi_row_decode(ph_cur_t *cur, ph_pool_t *pool,
     const mapi_ctx_t *ctx, mapi_tags_t cols, mapi_value_t **vals_r);
 
+/*
+ * Columns and rows over them, as address book responses have them
+ * (MS-OXCMAPIHTTP 2.2.1.8): u32 n, tags; u32 n, rows.  vals[row * cols_n + col].
+ */
+typedef struct {
+    uint32_t       cols_n;
+    uint32_t      *cols;
+    uint32_t       n;
+    mapi_value_t  *vals;
+} mapi_rowset_t;
+ph_int_t mapi_rowset_decode(ph_cur_t *cur, ph_pool_t *pool,
+    const mapi_ctx_t *ctx, mapi_rowset_t *v);
+ph_int_t mapi_rowset_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx,
+    const mapi_rowset_t *v);
+void mapi_rowset_dump(ph_wbuf_t *out, const mapi_rowset_t *v);
+
 /* PropertyName (2.6.1) */
 ph_int_t mapi_propname_decode(ph_cur_t *cur, ph_pool_t *pool,
     const mapi_ctx_t *ctx, mapi_propname_t *v);
