@@ -142,10 +142,11 @@ ph_int_t ph_wire_sync_create(const char *address,
     const ph_wire_client_opts_t *opts, ph_wire_sync_t **sync_r);
 void ph_wire_sync_destroy(ph_wire_sync_t **sync);
 /*
- * The answer's body is copied into pool.  PH_OK: the exchange took place and
- * *status_r tells; PH_TIMEOUT, PH_ERROR otherwise (with status
- * PH_WIRE_UNAVAILABLE).  A call on a kept connection that turns out to be closed
- * before a byte was answered is sent once more on a new one.
+ * The answer's body is in pool.  PH_OK: the exchange took place and *status_r
+ * tells; otherwise the status is PH_WIRE_UNAVAILABLE: PH_TIMEOUT, PH_NOMEM (the
+ * pool's limit), PH_TOOBIG (nothing was sent), PH_ERROR.  A kept connection that
+ * the far side has closed is replaced; a request that was written whole is never
+ * sent again, so that nothing is done twice.
  */
 ph_int_t ph_wire_sync_call(ph_wire_sync_t *sync, ph_pool_t *pool, uint16_t op,
     ph_str_t ticket, ph_str_t body, uint64_t timeout,
