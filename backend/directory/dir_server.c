@@ -404,10 +404,7 @@ server_auth(directory_t *d, ph_wire_req_t *req)
     a->req = req;
 
     rc = dir_auth_request_decode_all(req->body, req->pool, &a->request);
-    if (rc == PH_OK && (a->request.service == 0
-                        || (a->request.service
-                            & (a->request.service - 1)) != 0))
-    {
+    if (rc == PH_OK && (a->request.service & (a->request.service - 1)) != 0) {
         rc = PH_INVALID;
     }
 
