@@ -1,0 +1,190 @@
+/* Start and stop: the parts and their order. */
+
+#include "delivery.h"
+#include "acks.h"
+#include "lmtp.h"
+#include "queue.h"
+#include "rpc.h"
+#include "wire.h"
+#include "convert/conv_mime.h"
+
+#include <unistd.h>
+
+
+void
+delivery_request_id(char *buf)
+{
+    uint8_t  id[8];
+
+    ph_random(id, sizeof(id));
+    ph_hex_encode(buf, id, sizeof(id));
+}
+
+
+static const char *
+delivery_hostname(delivery_t *d)
+{
+    char         host[256];
+    const char  *name = ph_conf_str(d->daemon->conf, "delivery", "hostname");
+
+    if (name[0] != '\0') {
+        return name;
+    }
+
+    if (gethostname(host, sizeof(host)) != 0) {
+        return "localhost";
+    }
+
+    host[sizeof(host) - 1] = '\0';
+    return ph_pcstr(d->pool, host);
+}
+
+
+ph_int_t
+delivery_check(ph_daemon_t *daemon, const char **err_r)
+{
+    char         host[256], port[8];
+    ph_conf_t   *conf = daemon->conf;
+    const char  *tls = ph_conf_str(conf, "delivery", "relay_tls");
+    const char  *relay = ph_conf_str(conf, "delivery", "relay");
+
+    if (strcmp(tls, "never") != 0 && strcmp(tls, "may") != 0
+        && strcmp(tls, "require") != 0)
+    {
+        *err_r = "delivery.relay_tls: not never, may or require";
+        return PH_INVALID;
+    }
+
+    if (relay[0] != '\0' && smtp_relay_parse(relay, host, port) != PH_OK) {
+        *err_r = "delivery.relay: not host:port";
+        return PH_INVALID;
+    }
+
+    if (ph_conf_int(conf, "delivery", "max_message") > 100 << 20
+        || ph_conf_int(conf, "delivery", "max_message") < 1024)
+    {
+        *err_r = "delivery.max_message: not between 1k and 100m";
+        return PH_INVALID;
+    }
+
+    if (ph_conf_int(conf, "delivery", "retry_min") < 100
+        || ph_conf_int(conf, "delivery", "relay_connections") < 1
+        || ph_conf_int(conf, "delivery", "max_recipients") < 1)
+    {
+        *err_r = "delivery: retry_min, relay_connections or max_recipients is "
+                 "too small";
+        return PH_INVALID;
+    }
+
+    return PH_OK;
+}
+
+
+static void
+delivery_metrics(delivery_t *d)
+{
+    d->m_delivered = ph_counter("posthorn_delivery_total",
+                                "result=\"delivered\"",
+                                "Messages offered to mailboxes");
+    d->m_duplicate = ph_counter("posthorn_delivery_total",
+                                "result=\"duplicate\"",
+                                "Messages offered to mailboxes");
+    d->m_failed = ph_counter("posthorn_delivery_total", "result=\"failed\"",
+                             "Messages offered to mailboxes");
+    d->m_latency = ph_histogram("posthorn_delivery_seconds", "",
+                                "Time from the end of the data to the answer "
+                                "of the mailbox");
+    d->m_sent = ph_counter("posthorn_queue_total", "result=\"sent\"",
+                           "Recipients of submitted messages");
+    d->m_deferred = ph_counter("posthorn_queue_total", "result=\"deferred\"",
+                               "Recipients of submitted messages");
+    d->m_bounced = ph_counter("posthorn_queue_total", "result=\"bounced\"",
+                              "Recipients of submitted messages");
+}
+
+
+ph_int_t
+delivery_start(ph_daemon_t *daemon)
+{
+    ph_int_t     rc;
+    ph_conf_t   *conf = daemon->conf;
+    delivery_t  *d;
+
+    d = ph_pcalloc(daemon->pool, sizeof(*d));
+    if (d == NULL) {
+        return PH_NOMEM;
+    }
+
+    daemon->data = d;
+    d->daemon = daemon;
+    d->log = daemon->log;
+    d->loop = daemon->loop;
+    d->pool = daemon->pool;
+    d->started = ph_now_ms();
+    d->hostname = delivery_hostname(d);
+    d->max_message = (size_t) ph_conf_int(conf, "delivery", "max_message");
+    d->spool_above = (size_t) ph_conf_int(conf, "delivery", "spool_above");
+    d->message_memory = (size_t) ph_conf_int(conf, "delivery",
+                                             "message_memory");
+    d->store_timeout = (uint64_t) ph_conf_int(conf, "delivery",
+                                              "store_timeout");
+    d->max_hops = (uint32_t) ph_conf_int(conf, "delivery", "max_hops");
+    d->queue_dir = ph_conf_str(conf, "delivery", "queue_dir");
+
+    conv_mime_init();
+    delivery_metrics(d);
+
+    rc = rpc_create(d, &d->rpc);
+    if (rc == PH_OK) {
+        rc = acks_create(d, &d->acks);
+    }
+    if (rc == PH_OK) {
+        rc = queue_create(d, &d->queue);
+    }
+    if (rc == PH_OK) {
+        rc = wire_create(d);
+    }
+    if (rc == PH_OK) {
+        rc = lmtp_create(d, &d->lmtp);
+    }
+
+    if (rc != PH_OK) {
+        ph_log(d->log, PH_LOG_ERROR, PH5001, "result=%s", ph_result_name(rc));
+        return rc;
+    }
+
+    ph_log(d->log, PH_LOG_NOTICE, PH5000, "hostname=%s queued=%u",
+           d->hostname, d->queue->n_items);
+    return PH_OK;
+}
+
+
+void
+delivery_part_stopped(delivery_t *d)
+{
+    if (--d->stop_waits != 0) {
+        return;
+    }
+
+    acks_stop(d->acks);
+    ph_daemon_stopped(d->daemon);
+}
+
+
+void
+delivery_stop(ph_daemon_t *daemon)
+{
+    delivery_t  *d = daemon->data;
+
+    if (d == NULL || d->stopping) {
+        return;
+    }
+
+    d->stopping = true;
+    d->stop_waits = 3 + (uint32_t) d->n_wire;
+
+    wire_stop(d);
+    queue_stop(d->queue);
+    lmtp_stop(d->lmtp);
+    delivery_part_stopped(d);
+}

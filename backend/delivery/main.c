@@ -1,0 +1,16 @@
+#include "delivery.h"
+
+
+int
+main(int argc, char **argv)
+{
+    ph_daemon_t  daemon = {
+        .name = "delivery",
+        .what = "receives mail by LMTP and sends it by SMTP",
+        .check = delivery_check,
+        .start = delivery_start,
+        .stop = delivery_stop
+    };
+
+    return ph_daemon_main(&daemon, argc, argv);
+}
