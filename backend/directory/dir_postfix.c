@@ -558,18 +558,16 @@ postfix_accept(uv_stream_t *server, int status)
 
 /* Postfix' processes belong to another group than ours. */
 static ph_int_t
-postfix_group(const dir_postfix_opts_t *opts, const char *path)
+postfix_group(const char *name, const char *path)
 {
     char           buf[8192];
     struct group   gr, *found = NULL;
 
-    if (opts->group == NULL || *opts->group == '\0') {
+    if (*name == '\0') {
         return PH_OK;
     }
 
-    if (getgrnam_r(opts->group, &gr, buf, sizeof(buf), &found) != 0
-        || found == NULL)
-    {
+    if (getgrnam_r(name, &gr, buf, sizeof(buf), &found) != 0 || found == NULL) {
         errno = ENOENT;
         return PH_NOTFOUND;
     }
@@ -581,6 +579,33 @@ postfix_group(const dir_postfix_opts_t *opts, const char *path)
     }
 
     return PH_OK;
+}
+
+
+ph_int_t
+dir_postfix_prepare(ph_daemon_t *daemon, const char *address,
+    const char *group)
+{
+    ph_int_t   rc;
+    ph_addr_t  addr;
+
+    rc = ph_addr_parse(address, &addr);
+    if (rc == PH_OK) {
+        rc = ph_daemon_listen(daemon, address);
+    }
+    if (rc != PH_OK || !addr.local) {
+        return rc;
+    }
+
+    /* without root it is only possible where we are in that group: a server for
+     * a test goes on as it is */
+    rc = postfix_group(group, addr.path);
+    if (rc != PH_OK) {
+        ph_log(daemon->log, geteuid() == 0 ? PH_LOG_ERROR : PH_LOG_WARN,
+               PH2005, "address=%s group=%s errno=%d", address, group, errno);
+    }
+
+    return geteuid() == 0 ? rc : PH_OK;
 }
 
 
@@ -598,27 +623,15 @@ ph_int_t
 dir_postfix_listen(directory_t *d, const dir_postfix_opts_t *opts,
     dir_postfix_t **postfix_r)
 {
-    int             fd = -1, rc;
-    ph_int_t        res;
+    int             fd, rc;
     ph_addr_t       addr;
     dir_postfix_t  *p;
 
     *postfix_r = NULL;
 
-    res = ph_addr_parse(opts->address, &addr);
-    if (res == PH_OK) {
-        res = ph_addr_listen(&addr, BACKLOG, &fd);
-    }
-    if (res == PH_OK && addr.local) {
-        res = postfix_group(opts, addr.path);
-    }
-    if (res != PH_OK) {
-        ph_log(d->log, PH_LOG_ERROR, PH2005, "address=%s errno=%d",
-               opts->address, errno);
-        if (fd >= 0) {
-            close(fd);
-        }
-        return res;
+    fd = ph_daemon_fd(d->daemon, opts->address);
+    if (fd < 0 || ph_addr_parse(opts->address, &addr) != PH_OK) {
+        return PH_ERROR;
     }
 
     p = calloc(1, sizeof(*p));

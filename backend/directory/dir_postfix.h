@@ -18,14 +18,21 @@ typedef enum {
 typedef struct {
     dir_postfix_kind_t  kind;
     const char         *address;      /* "unix:/path", "tcp:host:port" */
-    const char         *group;        /* of the unix socket; "" = leave it */
     uint32_t            max_conns;
     uint64_t            idle;         /* ms */
     const char         *transport;    /* of local domains without an own one */
 } dir_postfix_opts_t;
 
+/* takes over the descriptor that dir_postfix_prepare() has opened */
 ph_int_t dir_postfix_listen(directory_t *d, const dir_postfix_opts_t *opts,
     dir_postfix_t **postfix_r);
+/*
+ * In the master, before root is given up: opens the address and lets the group
+ * use its unix socket.
+ */
+ph_int_t dir_postfix_prepare(ph_daemon_t *daemon, const char *address,
+    const char *group);
+
 /* Closes listener and connections; done(data) when the last is gone. */
 void dir_postfix_stop(dir_postfix_t *postfix, void (*done)(void *data),
     void *data);

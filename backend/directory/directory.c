@@ -221,6 +221,44 @@ directory_check(ph_daemon_t *daemon, const char **err_r)
 }
 
 
+/* ---- sockets, in the master ---- */
+
+ph_int_t
+directory_listen(ph_daemon_t *daemon)
+{
+    size_t              n;
+    ph_int_t            rc;
+    const char         *group = opt_str(daemon, "postfix_group");
+    const char         *sasl = opt_str(daemon, "sasl_listen");
+    const char *const  *list;
+
+    n = ph_conf_list(daemon->conf, SECTION, "listen", &list);
+    for (size_t i = 0; i < n; i++) {
+        rc = ph_daemon_listen(daemon, list[i]);
+        if (rc != PH_OK) {
+            return rc;
+        }
+    }
+
+    if (*sasl != '\0') {
+        rc = dir_postfix_prepare(daemon, sasl, group);
+        if (rc != PH_OK) {
+            return rc;
+        }
+    }
+
+    n = ph_conf_list(daemon->conf, SECTION, "socketmap_listen", &list);
+    for (size_t i = 0; i < n; i++) {
+        rc = dir_postfix_prepare(daemon, list[i], group);
+        if (rc != PH_OK) {
+            return rc;
+        }
+    }
+
+    return PH_OK;
+}
+
+
 /* ---- start ---- */
 
 static ph_int_t
@@ -359,7 +397,8 @@ start_wire(directory_t *d)
     n = ph_conf_list(daemon->conf, SECTION, "listen", &list);
 
     for (size_t i = 0; i < n; i++) {
-        rc = ph_wire_listen(d->loop, list[i], -1, &opts,
+        rc = ph_wire_listen(d->loop, list[i],
+                            ph_daemon_fd(daemon, list[i]), &opts,
                             &d->servers[d->n_servers]);
         if (rc != PH_OK) {
             ph_log(d->log, PH_LOG_ERROR, PH2005, "address=%s errno=%d",
@@ -383,7 +422,6 @@ start_postfix(directory_t *d)
     dir_postfix_opts_t   opts;
 
     memset(&opts, 0, sizeof(opts));
-    opts.group = opt_str(daemon, "postfix_group");
     opts.max_conns = (uint32_t) opt_int(daemon, "postfix_connections");
     opts.idle = (uint64_t) opt_int(daemon, "postfix_idle");
     opts.transport = opt_str(daemon, "postfix_transport");

@@ -141,6 +141,7 @@ struct directory_s {
 /* ---- the daemon (directory.c) ---- */
 
 ph_int_t directory_check(ph_daemon_t *daemon, const char **err_r);
+ph_int_t directory_listen(ph_daemon_t *daemon);
 ph_int_t directory_start(ph_daemon_t *daemon);
 void directory_stop(ph_daemon_t *daemon);
 
