@@ -580,6 +580,7 @@ sub write_nginx_conf {
         PREFIX     => "$self->{dir}/nginx",
         HTTPS_PORT => $self->port('https'),
         HTTP_PORT  => $self->port('http'),
+        LISTEN     => '127.0.0.1',
         HOST       => '127.0.0.1',
         DOMAIN     => $self->{domain},
         CERT       => $cert,
