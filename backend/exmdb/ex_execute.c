@@ -1,0 +1,478 @@
+/*
+ * Execute on the loop: checks, the split into pieces by mailbox, the answer.
+ *
+ * A piece is a run of ROPs whose LogonIds name one mailbox; a Logon ends one,
+ * because it decides where what follows belongs.
+ */
+
+#include "ex_execute.h"
+#include "ex_trace.h"
+
+#include <stdlib.h>
+
+
+static void ex_execute_next(ex_execute_t *x);
+static ph_int_t ex_execute_run(ex_job_t *job, store_conn_t *conn);
+static void ex_execute_done(ex_job_t *job, ph_int_t rc);
+
+
+static void
+ex_execute_answer(ex_call_t *call, uint8_t result, uint32_t ec,
+    const uint8_t *sequence, ph_str_t rops)
+{
+    ph_str_t                        body;
+    exmdb_emsmdb_execute_answer_t   a;
+
+    memset(&a, 0, sizeof(a));
+    a.result = result;
+    a.ec = ec;
+    a.rops = rops;
+
+    if (sequence != NULL) {
+        memcpy(a.sequence, sequence, EX_SESSION_ID);
+    }
+
+    if (exmdb_emsmdb_execute_answer_encode_new(call->req->pool, &a, &body)
+        != PH_OK)
+    {
+        ex_reply(call, PH_WIRE_ERROR, ph_str_null);
+        return;
+    }
+
+    ex_reply(call, PH_WIRE_OK, body);
+}
+
+
+/* The end of every Execute that was accepted. */
+static void
+ex_execute_end(ex_execute_t *x)
+{
+    bool            lost;
+    uint64_t        us;
+    ph_str_t        rops;
+    ex_call_t      *call = x->call;
+    ex_session_t   *s = x->session;
+
+    us = uv_hrtime() / 1000 - x->started;
+    ph_metric_add(x->ex->count.executes, 1);
+    ph_metric_observe_us(x->ex->count.execute_us, us);
+
+    if (x->mailbox != NULL) {
+        ex_mailbox_unref(&x->mailbox);
+    }
+
+    if (x->facts != NULL) {
+        ex_facts_unref(&x->facts);
+    }
+
+    lost = x->lost;
+    s->executing = false;
+    s->executes++;
+    s->busy_us += us;
+    ex_actions_run(s, lost);
+    ex_notes_give_back(s, x->notes);
+    x->notes = NULL;
+    ex_session_touch(s);
+
+    rops = ph_wbuf_str(&x->answer);
+    if (x->ec != 0) {
+        rops = ph_str_null;
+    }
+
+    if (x->traced) {
+        ex_trace_execute(x, us);
+    }
+
+    ex_execute_answer(call, EXMDB_RESULT_OK, x->ec, s->sequence, rops);
+
+    /* x went with the call */
+    if (lost || s->doomed) {
+        ex_session_end(s, lost ? "lost" : "disconnect");
+    }
+}
+
+
+/* ---- pieces ---- */
+
+static void
+ex_execute_inline(ex_execute_t *x)
+{
+    ex_dispatch(x, NULL);
+    ex_execute_next(x);
+}
+
+
+static void
+ex_execute_start(ex_execute_t *x)
+{
+    uint32_t     i;
+    ex_logon_t  *l;
+
+    memset(&x->job, 0, sizeof(ex_job_t));
+    x->job.run = ex_execute_run;
+    x->job.done = ex_execute_done;
+
+    for (i = x->next; i < x->stop; i++) {
+        if (x->items[i].info->flags & ROP_FLAG_WRITE) {
+            x->job.write = true;
+        }
+    }
+
+    if (x->notes == NULL) {
+        x->notes = ex_notes_take(x->session);
+    }
+
+    x->event_seq = x->mailbox->event_seq;
+
+    if (x->mailbox->traces != NULL && !x->traced) {
+        x->traced = true;
+        ph_wbuf_init(&x->trace_in, x->pool, 256 << 10);
+        ph_wbuf_init(&x->trace_out, x->pool, 256 << 10);
+    }
+
+    for (l = x->session->logons; l != NULL; l = l->next) {
+        if (l->mailbox == x->mailbox) {
+            x->ctx.public_logon = (l->flags & 0x2) != 0;
+        }
+    }
+
+    ex_job_start(x->mailbox, &x->job);
+}
+
+
+static ph_int_t
+ex_execute_run(ex_job_t *job, store_conn_t *conn)
+{
+    ex_execute_t  *x = (ex_execute_t *) job;
+
+    if (x->n_items == 0) {
+        ex_dispatch_finish(x, conn);
+    } else {
+        ex_dispatch(x, conn);
+    }
+
+    return x->fatal;
+}
+
+
+static void
+ex_execute_done(ex_job_t *job, ph_int_t rc)
+{
+    ex_execute_t  *x = (ex_execute_t *) job;
+
+    if (rc != PH_OK) {
+        /* what the objects of the session remember did not happen */
+        x->lost = true;
+        x->ec = (rc == PH_NOSPACE) ? ecDiskFull
+                : (rc == PH_NOMEM) ? ecServerOOM : ecError;
+        ph_log(x->ex->log, PH_LOG_ERROR, PH4034, "user=%s rc=%s",
+               ph_log_str(x->session->facts->entry.address),
+               ph_result_name(rc));
+        ex_execute_end(x);
+        return;
+    }
+
+    ex_execute_next(x);
+}
+
+
+static void
+ex_execute_opened(ph_int_t rc, ex_mailbox_t *mb, void *data)
+{
+    ex_execute_t  *x = data;
+
+    x->logon_rc = rc;
+
+    if (rc != PH_OK) {
+        ex_execute_inline(x);
+        return;
+    }
+
+    x->mailbox = mb;
+    ex_mailbox_ref(mb);
+    ex_execute_start(x);
+}
+
+
+/* A mailbox of somebody else is ours only when this worker has it. */
+static void
+ex_execute_logon_facts(ph_int_t rc, ex_facts_t *facts, void *data)
+{
+    ex_t          *ex;
+    ex_execute_t  *x = data;
+
+    ex = x->ex;
+
+    if (rc == PH_OK
+        && (facts->entry.status != 0
+            || (facts->entry.kind != DIR_KIND_USER
+                && facts->entry.kind != DIR_KIND_SHARED)))
+    {
+        rc = PH_NOTFOUND;
+    }
+
+    if (rc == PH_OK && facts->entry.node.len != 0
+        && !ph_str_eq_c(facts->entry.node, ex->opt.node))
+    {
+        rc = PH_DECLINED;
+    }
+
+    x->logon_rc = rc;
+    if (rc != PH_OK) {
+        ex_execute_inline(x);
+        return;
+    }
+
+    x->facts = ex_facts_ref(facts);
+
+    if (ex_route_worker(ex, facts->entry.address) != ex->self) {
+        x->logon_rc = PH_DENIED;
+        ex_execute_inline(x);
+        return;
+    }
+
+    ex_mailbox_get(ex, facts, true, ex_execute_opened, x);
+}
+
+
+static void
+ex_execute_logon(ex_execute_t *x, const ex_item_t *item)
+{
+    ph_str_t                   dn;
+    const rop_logon_request_t *r = item->request;
+
+    x->stop = x->next + 1;
+    x->logon_rc = PH_OK;
+
+    if (x->facts != NULL) {
+        ex_facts_unref(&x->facts);
+    }
+
+    dn = r->essdn;
+    while (dn.len > 0 && dn.data[dn.len - 1] == '\0') {
+        dn.len--;
+    }
+
+    if (!(r->logon_flags & ROP_LOGON_PRIVATE)) {
+        x->logon_rc = PH_DECLINED;
+        ex_execute_inline(x);
+        return;
+    }
+
+    if (ph_str_ieq(dn, x->session->facts->entry.legacy_dn)) {
+        ex_execute_logon_facts(PH_OK, x->session->facts, x);
+        return;
+    }
+
+    if (dn.len == 0) {
+        x->logon_rc = PH_NOTFOUND;
+        ex_execute_inline(x);
+        return;
+    }
+
+    ex_facts_get(x->ex, DIR_BY_DN, dn, ex_execute_logon_facts, x);
+}
+
+
+/* The mailbox of an item; NULL when its LogonId names none. */
+static ex_mailbox_t *
+ex_item_mailbox(const ex_execute_t *x, const ex_item_t *item)
+{
+    ex_logon_t  *l;
+
+    l = ex_logon_find(x->session, item->logon_id);
+
+    return (l != NULL) ? l->mailbox : NULL;
+}
+
+
+/* Does a note need the mailbox to be told (rows of tables)? */
+static bool
+ex_notes_need_store(const ex_execute_t *x)
+{
+    const ex_note_t  *n;
+
+    for (n = x->notes; n != NULL; n = n->next) {
+        if (n->data == NULL && n->event != EX_TABLE_CHANGED) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* On the loop, which owns the session between pieces. */
+static void
+ex_execute_next(ex_execute_t *x)
+{
+    ex_mailbox_t     *mb;
+    const ex_item_t  *item;
+
+    if (x->mailbox != NULL) {
+        ex_mailbox_unref(&x->mailbox);
+    }
+
+    if (x->complete || x->ec != 0 || x->fatal != PH_OK) {
+        ex_execute_end(x);
+        return;
+    }
+
+    /* logons that the last piece made count from here on */
+    ex_actions_run(x->session, false);
+
+    if (x->n_items == 0) {
+        x->notes = ex_notes_take(x->session);
+
+        if (ex_notes_need_store(x) && x->session->logons != NULL) {
+            x->mailbox = x->session->logons->mailbox;
+            ex_mailbox_ref(x->mailbox);
+            ex_execute_start(x);
+            return;
+        }
+
+        ex_dispatch_finish(x, NULL);
+        ex_execute_end(x);
+        return;
+    }
+
+    if (x->next == x->n_items) {
+        ex_dispatch_finish(x, NULL);
+        ex_execute_end(x);
+        return;
+    }
+
+    item = &x->items[x->next];
+
+    if (item->id == ROP_LOGON) {
+        ex_execute_logon(x, item);
+        return;
+    }
+
+    mb = ex_item_mailbox(x, item);
+
+    for (x->stop = x->next + 1; x->stop < x->n_items; x->stop++) {
+        item = &x->items[x->stop];
+        if (item->id == ROP_LOGON || ex_item_mailbox(x, item) != mb) {
+            break;
+        }
+    }
+
+    if (mb == NULL) {
+        ex_execute_inline(x);
+        return;
+    }
+
+    x->mailbox = mb;
+    ex_mailbox_ref(mb);
+    ex_execute_start(x);
+}
+
+
+/* ---- the request ---- */
+
+static uint32_t
+ex_execute_check(const exmdb_emsmdb_execute_request_t *r)
+{
+    if (r->rops.len < EX_EXT_HEADER || r->max_rop_out < EX_EXT_HEADER) {
+        return ecRpcFailed;
+    }
+
+    if (r->rops.len > EX_MAX_REQUEST || r->max_rop_out > EX_MAX_REQUEST) {
+        return RPC_X_BAD_STUB_DATA;
+    }
+
+    return 0;
+}
+
+
+void
+ex_op_execute(ex_call_t *call)
+{
+    size_t         limit;
+    ph_int_t       rc;
+    ph_str_t       payload;
+    ex_execute_t  *x;
+    ex_session_t  *s;
+
+    static const uint8_t  none[EX_SESSION_ID];
+
+    x = ph_pcalloc(call->req->pool, sizeof(ex_execute_t));
+    if (x == NULL) {
+        ex_reply(call, PH_WIRE_ERROR, ph_str_null);
+        return;
+    }
+
+    x->call = call;
+    x->ex = call->ex;
+    x->pool = call->req->pool;
+    x->started = uv_hrtime() / 1000;
+
+    if (exmdb_emsmdb_execute_request_decode_all(call->req->body, x->pool,
+                                                &x->r) != PH_OK)
+    {
+        ex_reply(call, PH_WIRE_BAD_REQUEST, ph_str_null);
+        return;
+    }
+
+    s = ex_session_find(call->ex, x->r.session, call->user);
+    if (s == NULL) {
+        ex_execute_answer(call, EXMDB_RESULT_NO_CONTEXT, 0, NULL,
+                          ph_str_null);
+        return;
+    }
+
+    if (s->executing
+        || (memcmp(x->r.sequence, none, sizeof(none)) != 0
+            && memcmp(x->r.sequence, s->sequence, sizeof(none)) != 0))
+    {
+        ex_execute_answer(call, EXMDB_RESULT_SEQUENCE, 0, NULL, ph_str_null);
+        return;
+    }
+
+    if (memcmp(x->r.next_sequence, none, sizeof(none)) != 0) {
+        memcpy(s->sequence, x->r.next_sequence, sizeof(none));
+    } else {
+        ph_random(s->sequence, sizeof(s->sequence));
+    }
+
+    ex_session_touch(s);
+    x->session = s;
+    x->ctx.cpid = s->cpid;
+
+    x->ec = ex_execute_check(&x->r);
+    rc = PH_OK;
+
+    if (x->ec == 0) {
+        rc = ex_frame_read(x->pool, x->r.rops, &payload);
+        if (rc == PH_OK) {
+            rc = ex_frame_items(x, payload);
+        }
+
+        if (rc != PH_OK) {
+            ph_log(x->ex->log, PH_LOG_DEBUG, PH4033, "user=%s bytes=%zu",
+                   ph_log_str(s->facts->entry.address), x->r.rops.len);
+            x->ec = (rc == PH_NOMEM) ? ecServerOOM : ecRpcFormat;
+        }
+    }
+
+    if (x->ec != 0) {
+        ex_execute_answer(call, EXMDB_RESULT_OK, x->ec, s->sequence,
+                          ph_str_null);
+        return;
+    }
+
+    limit = ph_min((size_t) x->r.max_rop_out - EX_EXT_HEADER,
+                   (size_t) EX_MAX_PAYLOAD);
+    if (limit < 4 * x->n_handles + 2) {
+        ex_execute_answer(call, EXMDB_RESULT_OK, ecBufferTooSmall,
+                          s->sequence, ph_str_null);
+        return;
+    }
+
+    ph_wbuf_init(&x->data, x->pool, limit - 4 * x->n_handles);
+    ph_put_u16(&x->data, 0);
+
+    s->executing = true;
+    ex_execute_next(x);
+}

@@ -1,0 +1,156 @@
+/* RopNotify and RopPending in answers (MS-OXCROPS 2.2.14); on a thread. */
+
+#include "ex_execute.h"
+#include "ex_rop.h"
+
+#define EX_PENDING_SIZE  3
+
+
+typedef struct {
+    ex_execute_t  *x;
+    ex_table_t    *table;
+    ph_wbuf_t      row;
+} ex_note_row_t;
+
+
+static ph_int_t
+ex_note_row(void *data, const mapi_values_t *row)
+{
+    ex_note_row_t  *r = data;
+
+    return ex_row_encode(&r->row, &r->x->ctx,
+                         store_table_columns(r->table->t), row);
+}
+
+
+/* The table event as it is now; false: there is nothing to tell any more. */
+static bool
+ex_note_table(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
+    ex_table_t *table, rop_notify_response_t *n)
+{
+    bool           readable;
+    ph_int_t       rc;
+    uint64_t       id, prev;
+    ex_note_row_t  r;
+
+    n->flags = EX_NOTIFY_TABLE;
+    n->table_event = EX_TABLE_CHANGED;
+
+    readable = conn != NULL && table->columns
+               && store_conn_store(conn) == table->o.logon->mailbox->store;
+
+    if (note->event == EX_TABLE_CHANGED || !readable) {
+        return true;
+    }
+
+    id = table->hierarchy ? note->fid : note->mid;
+
+    r.x = x;
+    r.table = table;
+    ph_wbuf_init(&r.row, x->pool, 0x7000);
+
+    rc = (note->event == EX_ROW_DELETED)
+         ? PH_NOTFOUND
+         : store_table_locate(conn, table->t, id, &prev, ex_note_row, &r);
+
+    if (rc == PH_NOTFOUND) {
+        if (note->event == EX_ROW_ADDED) {
+            return false;
+        }
+
+        n->table_event = EX_ROW_DELETED;
+
+    } else if (rc != PH_OK || r.row.error) {
+        return true;
+
+    } else {
+        n->table_event = note->event;
+        n->row = ph_wbuf_str(&r.row);
+    }
+
+    if (!table->hierarchy) {
+        n->flags |= EX_NOTIFY_M;
+    }
+
+    n->row_folder_id = store_eid(note->fid);
+    n->row_message_id = (note->mid != 0) ? store_eid(note->mid) : 0;
+
+    if (n->table_event != EX_ROW_DELETED && prev != 0) {
+        n->after_folder_id = store_eid(table->hierarchy ? prev : note->fid);
+        n->after_message_id = table->hierarchy ? 0 : store_eid(prev);
+    }
+
+    return true;
+}
+
+
+/* false: does not fit */
+static bool
+ex_note_append(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
+    size_t limit)
+{
+    size_t                  start;
+    ph_wbuf_t              *b = &x->data;
+    ex_object_t            *o;
+    rop_notify_response_t   n;
+
+    o = ex_object_find(x->session, note->handle);
+    if (o == NULL) {
+        return true;
+    }
+
+    start = b->len;
+    ph_put_u8(b, ROP_NOTIFY);
+
+    if (note->data != NULL) {
+        ph_put_u32(b, note->handle);
+        ph_put_u8(b, note->logon_id);
+        ph_put_bytes(b, note->data->data, note->data->len);
+
+    } else if (o->kind == EX_TABLE) {
+        memset(&n, 0, sizeof(n));
+        n.notification_handle = note->handle;
+        n.logon_id = note->logon_id;
+
+        if (!ex_note_table(x, conn, note, (ex_table_t *) o, &n)) {
+            ph_wbuf_truncate(b, start);
+            return true;
+        }
+
+        if (rop_notify_response_encode(b, &x->ctx, &n) != PH_OK) {
+            b->error = true;
+        }
+    }
+
+    if (b->error || b->len > limit) {
+        ph_wbuf_truncate(b, start);
+        return false;
+    }
+
+    return true;
+}
+
+
+void
+ex_notify_append(ex_execute_t *x, store_conn_t *conn)
+{
+    size_t      limit;
+    ex_note_t  *note;
+
+    if (x->notes == NULL || x->data.limit < x->data.len + EX_PENDING_SIZE) {
+        return;
+    }
+
+    limit = x->data.limit - EX_PENDING_SIZE;
+
+    while ((note = x->notes) != NULL) {
+        if (!ex_note_append(x, conn, note, limit)) {
+            ph_put_u8(&x->data, ROP_PENDING);
+            ph_put_u16(&x->data, 0);
+            return;
+        }
+
+        x->notes = note->next;
+        ex_note_free(note);
+    }
+}
