@@ -105,7 +105,7 @@ sub free_port {
 sub program {
     my ($self, $name) = @_;
 
-    return "$self->{build}/$name" if -x "$self->{build}/$name";
+    return "$self->{build}/$name" if -f -x "$self->{build}/$name";
     if ($name eq 'nginx' && -x "$self->{build}/nginx/nginx") {
         return "$self->{build}/nginx/nginx";
     }
