@@ -283,6 +283,9 @@ store_begin(store_conn_t *conn)
     if (conn->in_txn) {
         return PH_ERROR;
     }
+    if (conn->writable && store_tmp_pool(conn) == NULL) {
+        return PH_NOMEM;
+    }
 
     rc = store_exec(conn, conn->writable ? SQL_BEGIN_WRITE : SQL_BEGIN_READ,
                     "");

@@ -32,6 +32,7 @@ const uint32_t *store_folder_computed(uint32_t *n_r);
 ph_int_t store_folder_changed(store_conn_t *conn, uint64_t fid,
     uint64_t *cn_r);
 
+bool store_folder_tag_fixed(uint32_t tag);
 /* streams on folders: the stored value, and setting it */
 ph_int_t store_folder_slot(store_conn_t *conn, uint64_t fid, uint32_t tag,
     store_packed_t *v_r, ph_pool_t *pool);

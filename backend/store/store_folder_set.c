@@ -90,6 +90,13 @@ store_folder_refused(uint32_t tag)
     return 0;
 }
 
+bool
+store_folder_tag_fixed(uint32_t tag)
+{
+    return store_folder_refused(tag) != 0
+           || MAPI_ID(tag) == MAPI_ID(PR_DISPLAY_NAME);
+}
+
 static ph_int_t
 store_folder_bag(store_conn_t *conn, uint64_t fid, ph_pool_t *pool,
     store_bag_t *bag, uint64_t *parent_r)

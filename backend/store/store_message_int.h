@@ -112,6 +112,7 @@ ph_int_t store_rtf_to_text(ph_pool_t *pool, ph_str_t packed,
     ph_str_t *text_r);
 ph_int_t store_rtf_unpack(ph_pool_t *pool, ph_str_t packed, ph_str_t *rtf_r);
 
+ph_int_t store_message_stored(store_message_t *msg, uint32_t tag);
 /* only the server sets it */
 bool store_message_tag_fixed(uint32_t tag);
 /* an unsaved one without a folder */

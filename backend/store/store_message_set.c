@@ -228,6 +228,18 @@ store_message_remove(store_message_t *msg, const mapi_tags_t *tags,
     return PH_OK;
 }
 
+/* A stream has put a value into the bag. */
+ph_int_t
+store_message_stored(store_message_t *msg, uint32_t tag)
+{
+    if (store_body_is(tag)) {
+        store_message_one_body(msg, tag);
+        msg->content_dirty = true;
+    }
+
+    return store_message_changed_tag(msg, tag);
+}
+
 /* ---- recipients ---- */
 
 uint32_t
