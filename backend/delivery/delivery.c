@@ -80,6 +80,30 @@ delivery_check(ph_daemon_t *daemon, const char **err_r)
 }
 
 
+/* in the master: sockets that stay open over crashes and reloads */
+ph_int_t
+delivery_listen(ph_daemon_t *daemon)
+{
+    size_t              n;
+    ph_int_t            rc;
+    const char *const  *list;
+
+    static const char *const  options[] = { "lmtp_listen", "listen" };
+
+    for (size_t i = 0; i < ph_nelts(options); i++) {
+        n = ph_conf_list(daemon->conf, "delivery", options[i], &list);
+        for (size_t k = 0; k < n; k++) {
+            rc = ph_daemon_listen(daemon, list[k]);
+            if (rc != PH_OK) {
+                return rc;
+            }
+        }
+    }
+
+    return PH_OK;
+}
+
+
 static void
 delivery_metrics(delivery_t *d)
 {

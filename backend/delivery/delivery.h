@@ -60,6 +60,7 @@ struct delivery_s {
     ph_metric_t     *m_bounced;
 };
 
+ph_int_t delivery_listen(ph_daemon_t *daemon);
 ph_int_t delivery_start(ph_daemon_t *daemon);
 void delivery_stop(ph_daemon_t *daemon);
 ph_int_t delivery_check(ph_daemon_t *daemon, const char **err_r);

@@ -426,8 +426,10 @@ lmtp_listen(lmtp_server_t *server, const char *address)
     ph_addr_t     addr;
     uv_stream_t  *stream;
 
+    fd = ph_daemon_fd(server->d->daemon, address);
+
     if (ph_addr_parse(address, &addr) != PH_OK
-        || ph_addr_listen(&addr, 511, &fd) != PH_OK)
+        || (fd < 0 && ph_addr_listen(&addr, 511, &fd) != PH_OK))
     {
         ph_log(server->d->log, PH_LOG_ERROR, PH5001, "address=%s error=%s",
                address, strerror(errno));

@@ -131,9 +131,10 @@ smtp_reply_status(const smtp_reply_t *r, char out[12])
     if (sscanf(r->text, "%1u.%3u.%3u%n", &a, &b, &c, &n) == 3
         && a == (unsigned) r->code / 100)
     {
-        (void) snprintf(out, 12, "%u.%u.%u", a, b, c);
+        (void) snprintf(out, 12, "%u.%u.%u", a % 10, b % 1000,
+                        c % 1000);
         return;
     }
 
-    (void) snprintf(out, 12, "%d.0.0", r->code / 100);
+    (void) snprintf(out, 12, "%u.0.0", (unsigned) r->code / 100 % 10);
 }

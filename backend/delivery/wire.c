@@ -368,7 +368,9 @@ wire_create(delivery_t *d)
     }
 
     for (size_t i = 0; i < n; i++) {
-        rc = ph_wire_listen(d->loop, list[i], -1, &opts, &d->wire[d->n_wire]);
+        rc = ph_wire_listen(d->loop, list[i],
+                            ph_daemon_fd(d->daemon, list[i]), &opts,
+                            &d->wire[d->n_wire]);
         if (rc != PH_OK) {
             ph_log(d->log, PH_LOG_ERROR, PH5001, "address=%s result=%s",
                    list[i], ph_result_name(rc));
