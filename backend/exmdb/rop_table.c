@@ -344,7 +344,7 @@ rop_create_bookmark(ex_rop_t *rop, const rop_create_bookmark_request_t *req,
         return ecNotSupported;
     }
 
-    rc = store_table_bookmark(t->t, &n);
+    rc = store_table_bookmark(rop->conn, t->t, &n);
     if (rc != PH_OK) {
         return rc == PH_TOOBIG ? ecServerOOM : ex_ec(rop, rc);
     }

@@ -102,7 +102,8 @@ ph_int_t store_table_find_bookmark(store_conn_t *conn, store_table_t *t,
     bool *gone_r, store_row_pt fn, void *data);
 
 /* Bookmarks are numbers > 0.  PH_TOOBIG; PH_NOTFOUND: no such bookmark. */
-ph_int_t store_table_bookmark(store_table_t *t, uint32_t *bookmark_r);
+ph_int_t store_table_bookmark(store_conn_t *conn, store_table_t *t,
+    uint32_t *bookmark_r);
 ph_int_t store_table_seek_bookmark(store_conn_t *conn, store_table_t *t,
     uint32_t bookmark, int32_t offset, int32_t *moved_r, bool *less_r,
     bool *gone_r);

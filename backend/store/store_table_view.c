@@ -1,0 +1,458 @@
+/*
+ * Lists of row keys, for tables that no index serves.  A list belongs to one
+ * version of a folder's contents; tables that ask for the same share it.
+ */
+
+#include "store_table_int.h"
+#include "mapi/mapi_restriction.h"
+
+#include <stdlib.h>
+
+#define VIEW_MEMORY  (256u << 20)
+
+/* one row that is being sorted */
+typedef struct {
+    uint64_t       id;
+    uint8_t        depth;
+    mapi_value_t  *key;        /* sorts.n values; tag 0: absent */
+} view_row_t;
+
+typedef struct {
+    store_table_t  *t;
+    ph_pool_t      *pool;
+    view_row_t     *row;
+    uint32_t        n;
+    uint32_t        cap;
+} view_make_t;
+
+static void
+view_free(store_view_t *view)
+{
+    free(view->id);
+    free(view->depth);
+    free(view);
+}
+
+/* The mutex of the store is held. */
+static void
+view_unref(store_view_t *view)
+{
+    view->refs--;
+    if (view->refs == 0 && !view->shared) {
+        view_free(view);
+    }
+}
+
+void
+store_view_drop(store_table_t *t)
+{
+    if (t->view == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&t->store->mutex);
+    view_unref(t->view);
+    pthread_mutex_unlock(&t->store->mutex);
+    t->view = NULL;
+}
+
+void
+store_views_free(store_t *store)
+{
+    store_view_t  *view;
+
+    while ((view = store->views) != NULL) {
+        store->views = view->next;
+        view->shared = false;
+        if (view->refs == 0) {
+            view_free(view);
+        }
+    }
+    store->n_views = 0;
+}
+
+static bool
+view_serves(const store_view_t *view, const store_table_t *t,
+    uint64_t version)
+{
+    return view->version == version && view->folder == t->folder
+           && view->flags == t->flags
+           && memcmp(view->digest, t->digest, sizeof(t->digest)) == 0;
+}
+
+static store_view_t *
+view_find(store_table_t *t, uint64_t version)
+{
+    store_view_t  *view;
+
+    pthread_mutex_lock(&t->store->mutex);
+    for (view = t->store->views; view; view = view->next) {
+        if (view_serves(view, t, version)) {
+            view->refs++;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&t->store->mutex);
+
+    return view;
+}
+
+/* Puts a list in front of those that are shared, and lets old ones go. */
+static void
+view_share(store_t *store, store_view_t *view)
+{
+    unsigned        n;
+    store_view_t  **p, *v;
+
+    pthread_mutex_lock(&store->mutex);
+    view->shared = true;
+    view->next = store->views;
+    store->views = view;
+    store->n_views++;
+
+    n = 0;
+    for (p = &store->views; (v = *p) != NULL; /* void */) {
+        /* an older version of the same is of no use to anybody else */
+        if (++n > STORE_VIEWS_MAX
+            || (v != view && v->folder == view->folder
+                && v->flags == view->flags
+                && memcmp(v->digest, view->digest, sizeof(v->digest)) == 0))
+        {
+            *p = v->next;
+            v->shared = false;
+            store->n_views--;
+            if (v->refs == 0) {
+                view_free(v);
+            }
+            continue;
+        }
+        p = &v->next;
+    }
+    pthread_mutex_unlock(&store->mutex);
+}
+
+static ph_int_t
+view_add(view_make_t *make, store_rows_t *rows, uint64_t id, uint8_t depth)
+{
+    uint16_t       i;
+    ph_int_t       rc;
+    uint32_t       cap;
+    view_row_t    *row;
+    mapi_value_t   v;
+    mapi_sorts_t  *sorts;
+
+    if (make->n == make->cap) {
+        cap = make->cap ? make->cap * 2 : 256;
+        row = ph_prealloc(make->pool, make->row, make->cap * sizeof(*row),
+                          cap * sizeof(*row));
+        if (row == NULL) {
+            return PH_NOMEM;
+        }
+        make->row = row;
+        make->cap = cap;
+    }
+    row = &make->row[make->n];
+    row->id = id;
+    row->depth = depth;
+    row->key = NULL;
+
+    sorts = &make->t->sorts;
+    if (sorts->n) {
+        row->key = ph_pcalloc_array(make->pool, sorts->n, sizeof(*row->key));
+        if (row->key == NULL) {
+            return PH_NOMEM;
+        }
+    }
+    for (i = 0; i < sorts->n; i++) {
+        rc = store_rows_get(rows, sorts->sort[i].tag, rows->pool, &v);
+        if (rc == PH_NOTFOUND
+            || (rc == PH_OK && MAPI_TYPE(v.tag) == PT_ERROR))
+        {
+            continue;
+        }
+        store_try(rc);
+        store_try(store_value_copy(make->pool, &v, &row->key[i]));
+    }
+    make->n++;
+
+    return PH_OK;
+}
+
+static int
+view_compare(const void *a, const void *b, void *data)
+{
+    int                  c;
+    uint16_t             i;
+    const view_row_t    *x = a, *y = b;
+    const mapi_sorts_t  *sorts = data;
+
+    for (i = 0; i < sorts->n; i++) {
+        if (x->key[i].tag == 0 || y->key[i].tag == 0) {
+            c = (x->key[i].tag != 0) - (y->key[i].tag != 0);
+        } else {
+            c = mapi_value_cmp(&x->key[i], &y->key[i]);
+        }
+        if (c) {
+            return sorts->sort[i].order == 1 ? -c : c;
+        }
+    }
+
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static ph_int_t
+view_list_messages(view_make_t *make, store_conn_t *conn)
+{
+    bool            match;
+    ph_int_t        rc;
+    store_rows_t    rows;
+    store_table_t   plain;
+    store_cursor_t  begin;
+
+    /* the same table in the order of the ids */
+    plain = *make->t;
+    plain.key = STORE_KEY_ID;
+    plain.descending = false;
+    plain.view = NULL;
+    memset(&begin, 0, sizeof(begin));
+
+    rc = store_rows_open(&rows, conn, &plain, &begin, false, 0);
+    while (rc == PH_OK && (rc = store_rows_next(&rows)) == PH_OK) {
+        rc = store_rows_match(&rows, plain.restriction, &match);
+        if (rc == PH_OK && match) {
+            rc = view_add(make, &rows, rows.id, 0);
+        }
+    }
+    store_rows_close(&rows);
+
+    return rc == PH_DONE ? PH_OK : rc;
+}
+
+typedef struct {
+    ph_pool_t  *pool;
+    uint32_t    n;
+    uint32_t    cap;
+    uint64_t   *id;
+    uint8_t    *depth;
+} view_folders_t;
+
+static ph_int_t
+view_folder(void *data, const store_folder_t *folder, unsigned depth)
+{
+    uint32_t         cap;
+    view_folders_t  *f = data;
+
+    if (f->n == f->cap) {
+        cap = f->cap ? f->cap * 2 : 64;
+        f->id = ph_prealloc(f->pool, f->id, f->cap * sizeof(*f->id),
+                            cap * sizeof(*f->id));
+        f->depth = ph_prealloc(f->pool, f->depth, f->cap, cap);
+        if (f->id == NULL || f->depth == NULL) {
+            return PH_NOMEM;
+        }
+        f->cap = cap;
+    }
+    f->id[f->n] = folder->id;
+    f->depth[f->n] = (uint8_t) ph_min(depth, 255u);
+    f->n++;
+
+    return PH_OK;
+}
+
+/* A row by its id, tested and added: folders and attachments. */
+static ph_int_t
+view_test(view_make_t *make, store_conn_t *conn, uint64_t id, uint8_t depth)
+{
+    bool          match;
+    ph_int_t      rc;
+    store_rows_t  rows;
+
+    rc = store_rows_one(&rows, conn, make->t, id);
+    if (rc == PH_OK) {
+        rows.depth = depth;
+        rc = store_rows_match(&rows, make->t->restriction, &match);
+        if (rc == PH_OK && match) {
+            rc = view_add(make, &rows, id, depth);
+        }
+    }
+    store_rows_close(&rows);
+
+    return rc == PH_NOTFOUND ? PH_OK : rc;
+}
+
+static ph_int_t
+view_list_folders(view_make_t *make, store_conn_t *conn)
+{
+    bool             deep;
+    uint32_t         i;
+    view_folders_t   f;
+
+    memset(&f, 0, sizeof(f));
+    f.pool = make->pool;
+    deep = make->t->flags & STORE_TABLE_DEPTH;
+    store_try(store_folder_walk(conn, make->t->folder, deep,
+                                make->t->flags & STORE_TABLE_DELETED,
+                                view_folder, &f));
+
+    for (i = 0; i < f.n; i++) {
+        store_try(view_test(make, conn, f.id[i], f.depth[i]));
+    }
+
+    return PH_OK;
+}
+
+static ph_int_t
+view_list_attachments(view_make_t *make, store_conn_t *conn)
+{
+    uint32_t        i;
+    store_mdata_t  *d;
+
+    d = &make->t->msg->data;
+    for (i = 0; i < d->n_atts; i++) {
+        store_try(view_test(make, conn, d->att[i]->num, 0));
+    }
+
+    return PH_OK;
+}
+
+static ph_int_t
+view_make(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
+{
+    uint32_t       i;
+    ph_int_t       rc;
+    view_make_t    make;
+    store_view_t  *view;
+
+    memset(&make, 0, sizeof(make));
+    make.t = t;
+    make.pool = ph_pool_create("table list", VIEW_MEMORY);
+    if (make.pool == NULL) {
+        return PH_NOMEM;
+    }
+
+    switch (t->kind) {
+    case STORE_TABLE_CONTENTS:
+        rc = view_list_messages(&make, conn);
+        break;
+    case STORE_TABLE_HIERARCHY:
+        rc = view_list_folders(&make, conn);
+        break;
+    default:
+        rc = view_list_attachments(&make, conn);
+    }
+
+    view = NULL;
+    if (rc == PH_OK) {
+        if (t->sorts.n && make.n) {
+            qsort_r(make.row, make.n, sizeof(view_row_t), view_compare,
+                    &t->sorts);
+        }
+        view = calloc(1, sizeof(*view));
+        if (view) {
+            view->id = malloc((make.n + 1) * sizeof(*view->id));
+            view->depth = t->kind == STORE_TABLE_HIERARCHY
+                          ? malloc(make.n + 1) : NULL;
+        }
+        if (view == NULL || view->id == NULL
+            || (t->kind == STORE_TABLE_HIERARCHY && view->depth == NULL))
+        {
+            rc = PH_NOMEM;
+        }
+    }
+    if (rc != PH_OK) {
+        if (view) {
+            view_free(view);
+        }
+        ph_pool_destroy(&make.pool);
+        return rc;
+    }
+
+    view->refs = 1;
+    view->folder = t->folder;
+    view->flags = t->flags;
+    memcpy(view->digest, t->digest, sizeof(view->digest));
+    view->n = make.n;
+    for (i = 0; i < make.n; i++) {
+        view->id[i] = make.row[i].id;
+        if (view->depth) {
+            view->depth[i] = make.row[i].depth;
+        }
+    }
+    ph_pool_destroy(&make.pool);
+    *view_r = view;
+
+    return PH_OK;
+}
+
+ph_int_t
+store_view_get(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
+{
+    bool           keep;
+    int64_t        version;
+    ph_int_t       rc;
+    store_view_t  *view;
+
+    version = 0;
+    /* what a writer sees may still be undone, and its version given again */
+    keep = t->kind == STORE_TABLE_CONTENTS
+           && !(conn->writable && conn->in_txn);
+
+    if (t->kind == STORE_TABLE_CONTENTS) {
+        rc = store_q_int(conn, SQL_FOLDER_VERSION, &version, "u", t->folder);
+        if (rc == PH_NOTFOUND) {
+            /* the folder is gone, and its rows with it */
+            keep = false;
+        } else {
+            store_try(rc);
+        }
+    }
+
+    if (keep) {
+        if (t->view && t->view->version == (uint64_t) version) {
+            *view_r = t->view;
+            return PH_OK;
+        }
+        view = view_find(t, (uint64_t) version);
+        if (view) {
+            store_view_drop(t);
+            *view_r = t->view = view;
+            return PH_OK;
+        }
+    }
+
+    store_try(view_make(conn, t, &view));
+    view->version = keep ? (uint64_t) version : UINT64_MAX;
+    if (keep) {
+        view_share(t->store, view);
+    }
+    store_view_drop(t);
+    *view_r = t->view = view;
+
+    return PH_OK;
+}
+
+uint32_t
+store_view_index(const store_view_t *view, const store_cursor_t *at)
+{
+    uint32_t  i;
+
+    switch (at->place) {
+    case STORE_AT_BEGIN:
+        return 0;
+    case STORE_AT_END:
+        return view->n;
+    default:
+        break;
+    }
+
+    if (at->idx < view->n && view->id[at->idx] == at->id) {
+        return at->idx + (at->after ? 1 : 0);
+    }
+    for (i = 0; i < view->n; i++) {
+        if (view->id[i] == at->id) {
+            return i + (at->after ? 1 : 0);
+        }
+    }
+
+    /* it is gone: what came behind it has moved up */
+    return ph_min(at->idx, view->n);
+}
