@@ -411,7 +411,7 @@ test_life(void)
     (void) snprintf(text, sizeof(text), "%d\n", (int) master);
     is_cstr(slurp(pid_file), text, "PID file");
     ok(ask(OP_LIMITS, text, sizeof(text)), "limits");
-    ok(strncmp(text, "0 1 ", 4) == 0 && atoi(text + 4) >= 300
+    ok(strncmp(text, "0 1 ", 4) == 0 && strtol(text + 4, NULL, 10) >= 300
        && strcmp(strrchr(text, ' '), " 3") == 0,
        "no core, no new privileges, descriptors, threads: %s", text);
 
@@ -480,7 +480,7 @@ test_life(void)
     master = launch(NULL);
     is_int(ended(master), 0, "the starter ends when the daemon is up");
     ok(workers(new, "two"), "it runs in the background");
-    master = atoi(slurp(pid_file));
+    master = (pid_t) strtol(slurp(pid_file), NULL, 10);
     ok(master > 1 && kill(master, SIGTERM) == 0 && gone(master), "stops");
 }
 
