@@ -168,10 +168,10 @@ sub walk {
     my ($fields, $in, $leaf, $dump) = @_;
     for my $f (@$fields) {
         if ($f->{cond}) {
-            my $always = $dump && $f->{cond}{arg};
-            out("${in}if (", condition($f->{cond}), ") {\n") unless $always;
-            walk($f->{fields}, $always ? $in : "$in    ", $leaf, $dump);
-            out("$in}\n") unless $always;
+            next if $dump && $f->{cond}{arg};    # a dump has no context
+            out("${in}if (", condition($f->{cond}), ") {\n");
+            walk($f->{fields}, "$in    ", $leaf, $dump);
+            out("$in}\n");
         } else {
             $leaf->($f, $in);
         }
