@@ -80,11 +80,36 @@ store_receive_find(store_conn_t *conn, ph_str_t message_class,
 }
 
 ph_int_t
-store_receive_set(store_conn_t *conn, ph_str_t message_class, uint64_t fid)
+store_receive_put(store_conn_t *conn, ph_str_t message_class, uint64_t fid)
 {
     ph_str_t        key;
     ph_pool_t      *pool;
     store_folder_t  folder;
+
+    store_try(store_need_write(conn));
+    pool = store_tmp_pool(conn);
+    if (pool == NULL) {
+        return PH_NOMEM;
+    }
+    key = ph_str_lower(pool, message_class);
+    if (key.len && key.data == NULL) {
+        return PH_NOMEM;
+    }
+
+    store_try(store_folder_find(conn, pool, fid, &folder));
+    if (folder.deleted) {
+        return PH_NOTFOUND;
+    }
+
+    return store_exec(conn, SQL_RECEIVE_SET, "ttuu", key, message_class, fid,
+                      store_now(conn));
+}
+
+ph_int_t
+store_receive_set(store_conn_t *conn, ph_str_t message_class, uint64_t fid)
+{
+    ph_str_t    key;
+    ph_pool_t  *pool;
 
     store_try(store_need_write(conn));
 
@@ -113,13 +138,7 @@ store_receive_set(store_conn_t *conn, ph_str_t message_class, uint64_t fid)
         return store_exec(conn, SQL_RECEIVE_DEL, "t", key);
     }
 
-    store_try(store_folder_find(conn, pool, fid, &folder));
-    if (folder.deleted) {
-        return PH_NOTFOUND;
-    }
-
-    return store_exec(conn, SQL_RECEIVE_SET, "ttuu", key, message_class, fid,
-                      store_now(conn));
+    return store_receive_put(conn, message_class, fid);
 }
 
 ph_int_t
