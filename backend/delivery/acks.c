@@ -22,6 +22,8 @@ struct acks_s {
     delivery_t  *d;
     uv_timer_t   timer;
     size_t       boxes;
+    size_t       inflight;
+    bool         stopping;
     acks_box_t  *bucket[ACKS_BUCKETS];
 };
 
@@ -118,6 +120,17 @@ acks_take(acks_t *acks, ph_str_t mailbox, exmdb_delivery_id_t *list)
 }
 
 
+/* the last of the calls that a stop waits for */
+static void
+acks_called(acks_t *acks)
+{
+    if (--acks->inflight == 0 && acks->stopping) {
+        acks->stopping = false;
+        delivery_part_stopped(acks->d);
+    }
+}
+
+
 static void
 acks_answer(ph_wire_status_t status, ph_str_t body, void *data)
 {
@@ -134,6 +147,7 @@ acks_answer(ph_wire_status_t status, ph_str_t body, void *data)
         }
     }
 
+    acks_called(call->acks);
     ph_pool_destroy(&pool);
 }
 
@@ -174,8 +188,9 @@ acks_send(acks_t *acks, const acks_box_t *box)
         return;
     }
 
+    acks->inflight++;
     rpc_mailbox(acks->d->rpc, call->mailbox, EXMDB_OP_DELIVER_ACK, body,
-                10000, acks_answer, call);
+                acks->d->stopping ? 2000 : 10000, acks_answer, call);
 }
 
 
@@ -218,6 +233,22 @@ acks_create(delivery_t *d, acks_t **acks_r)
 void
 acks_stop(acks_t *acks)
 {
-    acks_timer(&acks->timer);
     uv_timer_stop(&acks->timer);
+    acks->inflight++;
+    acks_timer(&acks->timer);
+    acks->stopping = true;
+    acks_called(acks);
+}
+
+
+void
+acks_destroy(acks_t *acks)
+{
+    for (size_t i = 0; i < ACKS_BUCKETS; i++) {
+        while (acks->bucket[i] != NULL) {
+            acks_remove(acks, &acks->bucket[i]);
+        }
+    }
+
+    uv_close((uv_handle_t *) &acks->timer, NULL);
 }

@@ -12,8 +12,9 @@
 #define ACKS_MAX_BATCH  64
 
 ph_int_t acks_create(delivery_t *d, acks_t **acks_r);
-/* sends what waits, as far as the loop still runs */
+/* sends what waits, then delivery_part_stopped() */
 void acks_stop(acks_t *acks);
+void acks_destroy(acks_t *acks);
 
 void acks_add(acks_t *acks, ph_str_t mailbox, const uint8_t id[DELIVERY_ID]);
 /* Moves at most ACKS_MAX_BATCH ids of a mailbox to list; their number. */

@@ -190,7 +190,16 @@ delivery_part_stopped(delivery_t *d)
         return;
     }
 
-    acks_stop(d->acks);
+    if (!d->acks_told) {
+        d->acks_told = true;
+        d->stop_waits = 1;
+        acks_stop(d->acks);
+        return;
+    }
+
+    acks_destroy(d->acks);
+    queue_destroy(d->queue);
+    rpc_destroy(&d->rpc);
     ph_daemon_stopped(d->daemon);
 }
 

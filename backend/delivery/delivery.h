@@ -42,6 +42,7 @@ struct delivery_s {
     size_t           n_wire;
     uint64_t         started;       /* ph_now_ms() */
     bool             stopping;
+    bool             acks_told;
     uint32_t         stop_waits;    /* parts that have not stopped yet */
 
     size_t           max_message;

@@ -508,3 +508,26 @@ queue_stop(queue_t *q)
         delivery_part_stopped(q->d);
     }
 }
+
+
+void
+queue_destroy(queue_t *q)
+{
+    queue_item_t  *item;
+
+    while ((item = q->items) != NULL) {
+        q->items = item->next;
+        queue_entry_destroy(&item->e);
+        free(item);
+    }
+    while ((item = q->incoming) != NULL) {
+        q->incoming = item->next;
+        queue_entry_destroy(&item->e);
+        free(item);
+    }
+
+    SSL_CTX_free(q->relay.ctx);
+    q->relay.ctx = NULL;
+    uv_mutex_destroy(&q->lock);
+    uv_close((uv_handle_t *) &q->timer, NULL);
+}

@@ -40,7 +40,9 @@ struct queue_s {
 
 /* Reads the folder (made when it is missing) and begins to send. */
 ph_int_t queue_create(delivery_t *d, queue_t **queue_r);
+/* lets jobs finish, then delivery_part_stopped() */
 void queue_stop(queue_t *q);
+void queue_destroy(queue_t *q);
 
 /*
  * A thread: writes the entry durably and takes it over.  An id that is known
