@@ -262,6 +262,10 @@ ngx_http_posthorn_mapi_read_body(ngx_http_request_t *r, ph_str_t *body)
             continue;
         }
 
+        if (!b->in_file) {
+            continue;
+        }
+
         /* larger than client_body_buffer_size: in a temporary file */
 
         n = ngx_read_file(b->file, p, (size_t) (b->file_last - b->file_pos),
