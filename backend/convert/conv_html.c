@@ -53,7 +53,9 @@ static const conv_block_t  conv_blocks[] = {
 static void
 conv_out_newline(conv_html_t *h)
 {
-    while (h->out.len != 0 && h->out.data[h->out.len - 1] == ' ') {
+    while (h->out.len != 0 && (h->out.data[h->out.len - 1] == ' '
+                               || h->out.data[h->out.len - 1] == '\t'))
+    {
         h->out.len--;
     }
     ph_put_bytes(&h->out, "\r\n", 2);
