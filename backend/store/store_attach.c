@@ -191,7 +191,7 @@ store_attach_close(store_attach_t **att)
     }
     *att = NULL;
 
-    if (a->embedded) {
+    while (a->embedded) {
         embedded = a->embedded;
         store_message_close(&embedded);
     }
@@ -429,9 +429,6 @@ store_embedded_open(store_conn_t *conn, store_attach_t *att, bool create,
     store_message_t  *msg;
 
     *msg_r = NULL;
-    if (att->embedded) {
-        return PH_BUSY;
-    }
     if (!create && att->data.embedded == NULL) {
         return PH_NOTFOUND;
     }
@@ -466,6 +463,7 @@ store_embedded_open(store_conn_t *conn, store_attach_t *att, bool create,
     msg->parent = att;
     msg->depth = att->msg->depth + 1;
     msg->writable = att->msg->writable;
+    msg->next = att->embedded;
     att->embedded = msg;
     *msg_r = msg;
 

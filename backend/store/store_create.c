@@ -115,11 +115,12 @@ store_create_rows(store_conn_t *conn, const store_params_t *p)
     mapi_guid_t             g, m;
     const store_builtin_t  *b;
     static const struct {
-        const char  *class;
+        const char  *key, *class;
         uint64_t     folder;
     }  receive[] = {
-        { "", STORE_INBOX }, { "IPM", STORE_INBOX },
-        { "REPORT.IPM", STORE_INBOX }, { "IPC", STORE_ROOT }
+        { "", "", STORE_INBOX }, { "ipm", "IPM", STORE_INBOX },
+        { "report.ipm", "REPORT.IPM", STORE_INBOX },
+        { "ipc", "IPC", STORE_ROOT }
     };
     /* replicas 2 to 4 are the same in all stores */
     static const uint8_t  fixed[3][16] = {
@@ -172,8 +173,10 @@ store_create_rows(store_conn_t *conn, const store_params_t *p)
 
     if (p->kind == STORE_PRIVATE) {
         for (i = 0; i < ph_nelts(receive); i++) {
-            store_try(store_receive_put(conn, ph_str_c(receive[i].class),
-                                        receive[i].folder));
+            store_try(store_exec(conn, SQL_RECEIVE_SET, "ttuu",
+                                 ph_str_c(receive[i].key),
+                                 ph_str_c(receive[i].class),
+                                 receive[i].folder, now));
         }
         store_try(store_exec(conn, SQL_PERMISSION_SET, "utdti",
                              (uint64_t) STORE_CALENDAR, STORE_LEN(""), 0,

@@ -114,8 +114,6 @@ ph_pool_t *store_tmp_pool(store_conn_t *conn);
 ph_int_t store_upgrade(store_conn_t *conn, uint32_t *version_r);
 ph_int_t store_path_sync(store_env_t *env, const char *path);
 void store_views_free(store_t *store);
-ph_int_t store_receive_put(store_conn_t *conn, ph_str_t message_class,
-    uint64_t fid);
 
 /* ---- ids (store_id.c) ---- */
 uint64_t store_next_cn(store_conn_t *conn);

@@ -302,9 +302,9 @@ store_message_create(store_conn_t *conn, uint64_t fid, bool associated,
 void
 store_message_close(store_message_t **msg)
 {
-    ph_pool_t        *pool;
-    store_attach_t   *a;
-    store_message_t  *m;
+    ph_pool_t         *pool;
+    store_attach_t    *a;
+    store_message_t   *m, **p;
 
     m = *msg;
     if (m == NULL) {
@@ -317,7 +317,12 @@ store_message_close(store_message_t **msg)
         store_attach_close(&a);
     }
     if (m->parent) {
-        m->parent->embedded = NULL;
+        for (p = &m->parent->embedded; *p && *p != m; p = &(*p)->next) {
+            /* void */
+        }
+        if (*p) {
+            *p = m->next;
+        }
     }
     store_mdata_clear(&m->data);
     m->magic = 0;

@@ -119,7 +119,8 @@ ph_int_t store_attach_remove(store_attach_t *att, const mapi_tags_t *tags,
 /*
  * The embedded message of an attachment as a working copy; its save goes into the
  * attachment's working copy.  create: an empty one (PR_ATTACH_METHOD becomes 5).
- * PH_NOTFOUND: none there; PH_TOOBIG: deeper than MAPI_MAX_EMBEDDING.
+ * It is closed with its attachment at the latest.  PH_NOTFOUND: none there;
+ * PH_TOOBIG: deeper than MAPI_MAX_EMBEDDING.
  */
 ph_int_t store_embedded_open(store_conn_t *conn, store_attach_t *att,
     bool create, const store_actor_t *actor, store_message_t **msg_r);

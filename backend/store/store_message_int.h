@@ -184,6 +184,7 @@ struct store_message_s {
     store_unsaved_t        unsaved;
     store_attach_t        *attaches;        /* open ones */
     store_attach_t        *parent;          /* embedded: where it is */
+    store_message_t       *next;            /* embedded: another of the same */
     unsigned               depth;
 };
 
@@ -194,7 +195,7 @@ struct store_attach_s {
     store_adata_t     data;
     bool              is_new;
     bool              dirty;
-    store_message_t  *embedded;     /* open one */
+    store_message_t  *embedded;     /* open ones */
     store_attach_t   *next;
 };
 
