@@ -162,15 +162,39 @@ ex_op_mailbox_create(ex_call_t *call)
 /* ---- mailbox_stat ---- */
 
 typedef struct {
-    ex_admin_t    *a;
-    const char    *path[STORE_FOLDER_DEPTH_MAX + 2];
+    ex_admin_t  *a;
+    uint64_t     parent;         /* eid of the folder that parent_path names */
+    ph_str_t     parent_path;
 } ex_stat_walk_t;
+
+
+/* The path of a folder that came before: the walk goes level by level, and the
+ * children of one folder follow each other. */
+static ph_str_t
+ex_stat_path(ex_stat_walk_t *w, uint64_t fid)
+{
+    uint32_t  i;
+
+    if (w->parent != fid || fid == 0) {
+        w->parent = fid;
+        w->parent_path = ph_str_null;
+        for (i = 0; fid != 0 && i < w->a->stat.folders_count; i++) {
+            if (w->a->stat.folders[i].fid == fid) {
+                w->parent_path = w->a->stat.folders[i].path;
+                break;
+            }
+        }
+    }
+
+    return w->parent_path;
+}
 
 
 static ph_int_t
 ex_stat_folder(void *data, const store_folder_t *f, unsigned depth)
 {
     char                 *path;
+    ph_str_t              parent;
     ph_pool_t            *pool;
     ex_admin_t           *a;
     ex_stat_walk_t       *w = data;
@@ -192,19 +216,13 @@ ex_stat_folder(void *data, const store_folder_t *f, unsigned depth)
         a->cap = a->cap ? a->cap * 2 : 64;
     }
 
-    depth = ph_min(depth, (unsigned) STORE_FOLDER_DEPTH_MAX);
-    if (depth > 0 && w->path[depth - 1] != NULL) {
-        path = ph_psprintf(pool, "%s/%.*s", w->path[depth - 1],
-                           PH_STR_ARG(f->name));
-    } else {
-        path = ph_psprintf(pool, "/%.*s", PH_STR_ARG(f->name));
-    }
-
+    (void) depth;
+    parent = ex_stat_path(w, f->parent != 0 ? store_eid(f->parent) : 0);
+    path = ph_psprintf(pool, "%.*s/%.*s", PH_STR_ARG(parent),
+                       PH_STR_ARG(f->name));
     if (path == NULL) {
         return PH_NOMEM;
     }
-
-    w->path[depth] = path;
 
     s = &a->stat.folders[a->stat.folders_count++];
     memset(s, 0, sizeof(*s));
