@@ -175,33 +175,47 @@ store_table_seek_fraction(store_conn_t *conn, store_table_t *t,
                             &moved, &less);
 }
 
-/* Where the cursor is now, as QueryRows tells it. */
+/* Is there a row behind the place, or (backward) before it? */
 static ph_int_t
-cursor_where(store_conn_t *conn, store_table_t *t, store_origin_t *origin_r)
+cursor_any(store_conn_t *conn, store_table_t *t, bool backward, bool *yes_r)
 {
     ph_int_t      rc;
     store_rows_t  rows;
 
-    *origin_r = STORE_SEEK_CURRENT;
-    if (t->cursor.place == STORE_AT_BEGIN) {
-        *origin_r = STORE_SEEK_BEGINNING;
-        return PH_OK;
-    }
-    if (t->cursor.place == STORE_AT_END) {
-        *origin_r = STORE_SEEK_END;
-        return PH_OK;
-    }
-
-    rc = store_rows_open(&rows, conn, t, &t->cursor, false, 1);
+    rc = store_rows_open(&rows, conn, t, &t->cursor, backward, 1);
     if (rc == PH_OK) {
         rc = store_rows_next(&rows);
     }
-    if (rc == PH_DONE) {
-        *origin_r = STORE_SEEK_END;
-    }
+    *yes_r = rc == PH_OK;
     store_rows_close(&rows);
 
     return rc == PH_DONE ? PH_OK : rc;
+}
+
+/* Where the cursor is now, as QueryRows tells it. */
+static ph_int_t
+cursor_where(store_conn_t *conn, store_table_t *t, store_origin_t *origin_r)
+{
+    bool  any;
+
+    *origin_r = STORE_SEEK_BEGINNING;
+    if (t->cursor.place == STORE_AT_BEGIN) {
+        return PH_OK;
+    }
+    *origin_r = STORE_SEEK_END;
+    if (t->cursor.place == STORE_AT_END) {
+        return PH_OK;
+    }
+
+    store_try(cursor_any(conn, t, true, &any));
+    if (!any) {
+        *origin_r = STORE_SEEK_BEGINNING;
+        return PH_OK;
+    }
+    store_try(cursor_any(conn, t, false, &any));
+    *origin_r = any ? STORE_SEEK_CURRENT : STORE_SEEK_END;
+
+    return PH_OK;
 }
 
 static ph_int_t
