@@ -62,6 +62,7 @@ typedef struct {
     ngx_posthorn_call_t               call;
     ngx_posthorn_wire_t              *wire;
     ngx_event_t                       timer;   /* the next line of the stream */
+    ngx_event_t                       detach;
     ngx_http_posthorn_park_t         *park;
 
     ngx_uint_t                        code;    /* X-ResponseCode */
@@ -83,11 +84,18 @@ typedef struct {
 } ngx_http_posthorn_mapi_ctx_t;
 
 
+/*
+ * A client that waits.  Its request is there only as long as it has to be:
+ * once the head has been sent the request is freed, and what remains is the
+ * connection, with this as its data.
+ */
+
 struct ngx_http_posthorn_park_s {
     ngx_rbtree_node_t                 node;    /* key: waiter */
     ngx_posthorn_wire_t              *wire;
-    ngx_http_request_t               *request;
+    ngx_http_request_t               *request; /* NULL: detached */
     ngx_connection_t                 *connection;
+    ngx_http_connection_t            *http_connection;
     ngx_http_posthorn_mapi_loc_conf_t *conf;
     ngx_msec_t                        deadline;
     ngx_msec_t                        started;

@@ -364,6 +364,10 @@ ngx_http_posthorn_mapi_cleanup(void *data)
         ngx_del_timer(&ctx->timer);
     }
 
+    if (ctx->detach.posted) {
+        ngx_delete_posted_event(&ctx->detach);
+    }
+
     if (ctx->park) {
         ngx_http_posthorn_park_free(ctx->park);
         ctx->park = NULL;

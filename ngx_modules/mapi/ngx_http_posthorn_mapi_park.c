@@ -5,6 +5,13 @@
 
 
 static void ngx_http_posthorn_park_timer_handler(ngx_event_t *ev);
+static void ngx_http_posthorn_park_detach(ngx_event_t *ev);
+static void ngx_http_posthorn_park_release(ngx_connection_t *c,
+    ngx_http_connection_t *hc);
+static void ngx_http_posthorn_park_read_handler(ngx_event_t *rev);
+static ngx_int_t ngx_http_posthorn_park_closed(ngx_connection_t *c);
+static void ngx_http_posthorn_park_resume(ngx_http_posthorn_park_t *park);
+static void ngx_http_posthorn_park_close(ngx_http_posthorn_park_t *park);
 static ngx_msec_t ngx_http_posthorn_park_next(ngx_http_posthorn_park_t *park);
 static void ngx_http_posthorn_park_wake(ngx_http_posthorn_park_t *park);
 static void ngx_http_posthorn_park_unwait(ngx_http_posthorn_park_t *park);
@@ -91,6 +98,13 @@ ngx_http_posthorn_park(ngx_http_request_t *r,
     ctx->timer.log = r->connection->log;
     ngx_add_timer(&ctx->timer, ngx_http_posthorn_park_next(ctx->park));
 
+    /* not from here: the callers still work with the request */
+
+    ctx->detach.handler = ngx_http_posthorn_park_detach;
+    ctx->detach.data = ctx;
+    ctx->detach.log = r->connection->log;
+    ngx_post_event(&ctx->detach, &ngx_posted_events);
+
     return NGX_AGAIN;
 }
 
@@ -127,6 +141,323 @@ ngx_http_posthorn_park_timer_handler(ngx_event_t *ev)
 }
 
 
+/*
+ * Frees the request of a parked client.  A request with its pools, headers
+ * and variables costs many times what a connection does, and nothing of it is
+ * needed to wait.  HTTP/2 streams, HTTP/1.0, pipelined requests and heads that
+ * are not sent yet keep their request.
+ */
+
+static void
+ngx_http_posthorn_park_detach(ngx_event_t *ev)
+{
+    ngx_connection_t              *c;
+    ngx_http_request_t            *r;
+    ngx_http_connection_t         *hc;
+    ngx_http_posthorn_park_t      *park;
+    ngx_http_posthorn_mapi_ctx_t  *ctx;
+
+    ctx = ev->data;
+    park = ctx->park;
+    r = ctx->request;
+    c = r->connection;
+    hc = r->http_connection;
+
+    if (ctx->state != ngx_http_posthorn_mapi_parked || park->woken) {
+        return;
+    }
+
+#if (NGX_HTTP_V2)
+
+    if (r->stream) {
+        return;
+    }
+
+#endif
+
+    if (r != r->main || r->main->count != 1 || !r->chunked || !r->keepalive
+        || r->out || r->buffered || r->postponed || c->buffered || c->error
+        || r->header_in->pos < r->header_in->last)
+    {
+        return;
+    }
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, c->log, 0, "posthorn park detach");
+
+    ctx->park = NULL;
+
+    park->request = NULL;
+    park->http_connection = hc;
+
+    /* guards against a keepalive from the log handlers of the request */
+
+    r->keepalive = 0;
+
+    ngx_http_free_request(r, 0);
+
+    c->data = park;
+    c->destroyed = 0;
+    c->idle = 1;
+
+    c->read->handler = ngx_http_posthorn_park_read_handler;
+    c->write->handler = ngx_http_empty_handler;
+    c->log->action = "waiting for a notification";
+
+    ngx_http_posthorn_park_release(c, hc);
+
+    if (c->read->timer_set) {
+        ngx_del_timer(c->read);
+    }
+
+    ngx_add_timer(c->read, ngx_http_posthorn_park_next(park));
+
+    /* what came meanwhile: at most the client's end of the connection */
+
+    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        ngx_http_posthorn_park_close(park);
+        return;
+    }
+
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
+    }
+}
+
+
+/* buffers of the request's head, as for an idle keepalive connection */
+
+static void
+ngx_http_posthorn_park_release(ngx_connection_t *c, ngx_http_connection_t *hc)
+{
+    ngx_buf_t     *b;
+    ngx_uint_t     i;
+    ngx_chain_t   *cl, *ln, **list[2];
+
+    b = c->buffer;
+
+    if (b->start && ngx_pfree(c->pool, b->start) == NGX_OK) {
+        b->start = NULL;
+        b->end = NULL;
+    }
+
+    b->pos = b->start;
+    b->last = b->start;
+
+    list[0] = &hc->free;
+    list[1] = &hc->busy;
+
+    for (i = 0; i < 2; i++) {
+
+        for (cl = *list[i]; cl; /* void */) {
+            ln = cl;
+            cl = cl->next;
+            ngx_pfree(c->pool, ln->buf->start);
+            ngx_free_chain(c->pool, ln);
+        }
+
+        *list[i] = NULL;
+    }
+
+    hc->nbusy = 0;
+
+#if (NGX_HTTP_SSL)
+
+    if (c->ssl) {
+        ngx_ssl_free_buffer(c);
+    }
+
+#endif
+}
+
+
+static void
+ngx_http_posthorn_park_read_handler(ngx_event_t *rev)
+{
+    static u_char              line[] = "9" CRLF MH_PENDING CRLF;
+
+    ngx_connection_t          *c;
+    ngx_http_posthorn_park_t  *park;
+
+    c = rev->data;
+    park = c->data;
+
+    if (c->close) {
+
+        /* the worker is to end */
+
+        park->ec = MH_EC_SHUTDOWN;
+        ngx_http_posthorn_park_resume(park);
+        return;
+    }
+
+    if (rev->timedout) {
+        rev->timedout = 0;
+
+        if ((ngx_msec_int_t) (park->deadline - ngx_current_msec) <= 0) {
+            ngx_http_posthorn_park_resume(park);
+            return;
+        }
+
+        /* a client that does not even read these few octets is gone */
+
+        if (c->send(c, line, sizeof(line) - 1) != sizeof(line) - 1) {
+            ngx_http_posthorn_park_close(park);
+            return;
+        }
+
+        ngx_add_timer(rev, ngx_http_posthorn_park_next(park));
+        return;
+    }
+
+    if (ngx_http_posthorn_park_closed(c) == NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                      "client closed connection while it was waiting");
+        ngx_http_posthorn_park_close(park);
+        return;
+    }
+
+    if ((ngx_event_flags & NGX_USE_LEVEL_EVENT) && rev->active
+        && ngx_del_event(rev, NGX_READ_EVENT, 0) != NGX_OK)
+    {
+        ngx_http_posthorn_park_close(park);
+    }
+}
+
+
+/* NGX_OK: closed; NGX_DECLINED: data that may wait */
+
+static ngx_int_t
+ngx_http_posthorn_park_closed(ngx_connection_t *c)
+{
+    int      n;
+    char     buf[1];
+
+#if (NGX_HAVE_EPOLLRDHUP)
+
+    if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) && ngx_use_epoll_rdhup) {
+        return c->read->pending_eof ? NGX_OK : NGX_DECLINED;
+    }
+
+#endif
+
+    n = recv(c->fd, buf, 1, MSG_PEEK);
+
+    if (n == 0 || (n == -1 && ngx_socket_errno != NGX_EAGAIN)) {
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * The end of a detached wait: the last chunk, and a request that is done at
+ * once, so that nginx takes the connection back for the next one.
+ */
+
+static void
+ngx_http_posthorn_park_resume(ngx_http_posthorn_park_t *park)
+{
+    u_char                     mem[512], chunk[1024], *p;
+    u_char                     start[sizeof("Mon, 28 Sep 1970 06:00:00 GMT")];
+    size_t                     size;
+    ph_wbuf_t                  b;
+    ngx_buf_t                 *buf;
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_connection_t     *hc;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    c = park->connection;
+    hc = park->http_connection;
+
+    ph_wbuf_init_fixed(&b, mem, sizeof(mem));
+
+    mh_put_done(&b, park->code, ngx_current_msec - park->started,
+                (ph_str_t) { (size_t) (ngx_http_time(start, park->start)
+                                       - start), start });
+
+    if (park->code == MH_SUCCESS) {
+        mh_put_wait(&b, park->ec, park->pending);
+    }
+
+    p = ngx_sprintf(chunk, "%xz" CRLF, b.len);
+    p = ngx_cpymem(p, b.data, b.len);
+    p = ngx_cpymem(p, CRLF "0" CRLF CRLF, sizeof(CRLF "0" CRLF CRLF) - 1);
+
+    if (b.error || c->send(c, chunk, p - chunk) != p - chunk) {
+        ngx_http_posthorn_park_close(park);
+        return;
+    }
+
+    ngx_http_posthorn_park_free(park);
+
+    c->data = hc;
+    c->idle = 0;
+    c->close = 0;
+    c->sent = 0;
+
+    if (c->read->timer_set) {
+        ngx_del_timer(c->read);
+    }
+
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    buf = c->buffer;
+
+    if (buf->start == NULL) {
+        cscf = ngx_http_get_module_srv_conf(hc->conf_ctx,
+                                            ngx_http_core_module);
+        size = cscf->client_header_buffer_size;
+
+        buf->start = ngx_palloc(c->pool, size);
+        if (buf->start == NULL) {
+            ngx_http_close_connection(c);
+            return;
+        }
+
+        buf->pos = buf->start;
+        buf->last = buf->start;
+        buf->end = buf->start + size;
+    }
+
+    r = ngx_http_create_request(c);
+    if (r == NULL) {
+        ngx_http_close_connection(c);
+        return;
+    }
+
+    c->data = r;
+
+    r->method = NGX_HTTP_POST;
+    r->http_version = NGX_HTTP_VERSION_11;
+    r->headers_out.status = NGX_HTTP_OK;
+    r->header_sent = 1;
+    r->keepalive = 1;
+    r->logged = 1;
+
+    ngx_http_finalize_request(r, NGX_DONE);
+}
+
+
+static void
+ngx_http_posthorn_park_close(ngx_http_posthorn_park_t *park)
+{
+    ngx_connection_t  *c;
+
+    c = park->connection;
+
+    ngx_http_posthorn_park_free(park);
+
+    c->data = NULL;
+    c->idle = 0;
+
+    ngx_http_close_connection(c);
+}
+
+
 static ngx_msec_t
 ngx_http_posthorn_park_next(ngx_http_posthorn_park_t *park)
 {
@@ -149,12 +480,17 @@ ngx_http_posthorn_park_wake(ngx_http_posthorn_park_t *park)
     ngx_http_request_t            *r;
     ngx_http_posthorn_mapi_ctx_t  *ctx;
 
+    park->woken = 1;
+
+    if (park->request == NULL) {
+        ngx_http_posthorn_park_resume(park);
+        return;
+    }
+
     r = park->request;
     c = r->connection;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_posthorn_mapi_module);
-
-    park->woken = 1;
 
     /* the event may be faster than the answer that says "wait" */
 
@@ -276,6 +612,8 @@ ngx_http_posthorn_park_event(ngx_posthorn_wire_t *w,
         if (park == NULL || park->wire != w || park->woken) {
             return;
         }
+
+        /* with the event exmdb has forgotten the waiter */
 
         park->waiting = 0;
         park->code = wake.result;

@@ -60,9 +60,18 @@ ngx_int_t
 ngx_http_posthorn_mapi_send_processing(ngx_http_request_t *r,
     ngx_http_posthorn_mapi_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t                  rc;
+    ngx_http_core_loc_conf_t  *clcf;
 
     ctx->head_sent = 1;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    /* single lines follow, and each is wanted at once */
+
+    if (clcf->tcp_nodelay && ngx_tcp_nodelay(r->connection) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     rc = ngx_http_posthorn_mapi_send_head(r, ctx, MH_SUCCESS, -1);
 
