@@ -614,6 +614,9 @@ mapi_value_copy(ph_pool_t *pool, const mapi_value_t *v, mapi_value_t *copy_r)
 
     *copy_r = *v;
     if (type & PT_MV) {
+        if (v->u.mv.str == NULL) {
+            return PH_OK;
+        }
         type = type & (uint16_t) ~PT_MV;
         if (mapi_type_is_variable(type)) {
             s = ph_pcalloc_array(pool, v->u.mv.n, sizeof(*s));
