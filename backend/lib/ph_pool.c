@@ -77,14 +77,28 @@ struct ph_pool_s {
 #define PH_POOL_BLOCK_HEAD   ph_pool_round(sizeof(ph_pool_block_t))
 #define PH_POOL_LARGE_HEAD   ph_pool_round(sizeof(ph_pool_large_t))
 
-static void *
-ph_pool_malloc(size_t size)
+static bool
+ph_pool_faulty(size_t size)
 {
-    if (ph_pool_fault != NULL && ph_pool_fault(size)) {
-        return NULL;
-    }
+    return ph_pool_fault != NULL && ph_pool_fault(size);
+}
 
-    return malloc(size);
+void *
+ph_malloc(size_t size)
+{
+    return ph_pool_faulty(size) ? NULL : malloc(size);
+}
+
+void *
+ph_calloc(size_t n, size_t size)
+{
+    return ph_pool_faulty(size) ? NULL : calloc(n, size);
+}
+
+void *
+ph_realloc(void *p, size_t size)
+{
+    return ph_pool_faulty(size) ? NULL : realloc(p, size);
 }
 
 ph_pool_t *
@@ -92,7 +106,7 @@ ph_pool_create(const char *name, size_t limit)
 {
     ph_pool_t  *pool;
 
-    pool = ph_pool_malloc(PH_POOL_FIRST);
+    pool = ph_malloc(PH_POOL_FIRST);
     if (pool == NULL) {
         return NULL;
     }
@@ -184,7 +198,7 @@ ph_pool_large(ph_pool_t *pool, size_t size)
         return NULL;
     }
 
-    large = ph_pool_malloc(total);
+    large = ph_malloc(total);
     if (large == NULL) {
         pool->used -= size;
         return NULL;
@@ -212,7 +226,7 @@ ph_pool_grow(ph_pool_t *pool, size_t need)
 
     size = ph_max(pool->next_size, need + PH_POOL_BLOCK_HEAD);
 
-    block = ph_pool_malloc(size);
+    block = ph_malloc(size);
     if (block == NULL) {
         return false;
     }
@@ -324,12 +338,7 @@ ph_pool_large_grow(ph_pool_t *pool, ph_pool_large_t *large, size_t size)
         return NULL;
     }
 
-    if (ph_pool_fault != NULL && ph_pool_fault(total)) {
-        pool->used -= more;
-        return NULL;
-    }
-
-    moved = realloc(large, total);
+    moved = ph_realloc(large, total);
     if (moved == NULL) {
         pool->used -= more;
         return NULL;

@@ -61,6 +61,14 @@ size_t ph_pool_used(const ph_pool_t *pool);
 const char *ph_pool_name(const ph_pool_t *pool);
 
 /*
+ * malloc(3), calloc(3) and realloc(3) for what has no pool; freed by free(3).
+ * They differ only in asking ph_pool_fault().
+ */
+void *ph_malloc(size_t size);
+void *ph_calloc(size_t n, size_t size);
+void *ph_realloc(void *p, size_t size);
+
+/*
  * For tests of what happens without memory: a program that defines this function
  * is asked before each block; true makes that allocation fail.
  */

@@ -155,7 +155,7 @@ ph_wire_client_grow(ph_wire_client_t *client)
     old = client->table;
     old_size = client->table_size;
 
-    table = calloc((size_t) old_size * 2, sizeof(*table));
+    table = ph_calloc((size_t) old_size * 2, sizeof(*table));
     if (table == NULL) {
         return;
     }
@@ -522,7 +522,7 @@ ph_wire_client_open(ph_wire_client_t *client, const struct sockaddr *sa)
     int              rc;
     ph_wire_link_t  *link;
 
-    link = calloc(1, sizeof(*link));
+    link = ph_calloc(1, sizeof(*link));
 
     if (link == NULL
         || ph_wire_io_init(&link->io, &client->hub, sa == NULL) != PH_OK)
@@ -692,7 +692,7 @@ ph_wire_client_create(uv_loop_t *loop, const char *address,
     ph_int_t           rc;
     ph_wire_client_t  *client;
 
-    client = calloc(1, sizeof(*client));
+    client = ph_calloc(1, sizeof(*client));
     if (client == NULL) {
         return PH_NOMEM;
     }
@@ -711,7 +711,7 @@ ph_wire_client_create(uv_loop_t *loop, const char *address,
     client->delay = PH_WIRE_DELAY_MIN;
     client->queue_last = &client->queue;
     client->table_size = PH_WIRE_TABLE_FIRST;
-    client->table = calloc(client->table_size, sizeof(*client->table));
+    client->table = ph_calloc(client->table_size, sizeof(*client->table));
     client->pool = ph_pool_create("wire-client", 0);
 
     client->address = client->pool != NULL ? ph_pcstr(client->pool, address)
@@ -808,7 +808,7 @@ ph_wire_call(ph_wire_client_t *client, uint16_t op, ph_str_t ticket,
         return PH_BUSY;
     }
 
-    call = calloc(1, sizeof(*call));
+    call = ph_calloc(1, sizeof(*call));
     if (call == NULL) {
         return PH_NOMEM;
     }
@@ -838,7 +838,7 @@ ph_wire_call(ph_wire_client_t *client, uint16_t op, ph_str_t ticket,
 
     } else {
 
-        call->bytes = malloc(ticket.len + body.len + 1);
+        call->bytes = ph_malloc(ticket.len + body.len + 1);
         if (call->bytes == NULL) {
             free(call);
             return PH_NOMEM;

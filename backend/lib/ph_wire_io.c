@@ -1,4 +1,5 @@
 #include "ph_wire_io.h"
+#include "ph_pool.h"
 #include "ph_tls.h"
 
 #include <openssl/err.h>
@@ -114,8 +115,8 @@ ph_wire_hub_init(ph_wire_hub_t *hub, uv_loop_t *loop, bool tls)
     memset(hub, 0, sizeof(*hub));
 
     hub->loop = loop;
-    hub->plain = malloc(PH_WIRE_READ);
-    hub->cipher = tls ? malloc(PH_WIRE_READ) : NULL;
+    hub->plain = ph_malloc(PH_WIRE_READ);
+    hub->cipher = tls ? ph_malloc(PH_WIRE_READ) : NULL;
 
     if (hub->plain == NULL || (tls && hub->cipher == NULL)
         || uv_prepare_init(loop, &hub->prepare) != 0)
@@ -220,7 +221,7 @@ ph_wire_io_keep(ph_wire_io_t *io, const uint8_t *data, size_t len, size_t need)
         memmove(io->in, data, len);
 
         if (cap != io->in_cap) {
-            in = realloc(io->in, cap);
+            in = ph_realloc(io->in, cap);
             if (in == NULL) {
                 ph_wire_io_fail(io, "out of memory");
                 return;
@@ -231,7 +232,7 @@ ph_wire_io_keep(ph_wire_io_t *io, const uint8_t *data, size_t len, size_t need)
         }
 
     } else {
-        in = malloc(cap);
+        in = ph_malloc(cap);
         if (in == NULL) {
             ph_wire_io_fail(io, "out of memory");
             return;
@@ -552,7 +553,7 @@ ph_wire_io_append(ph_wire_io_t *io, const void *data, size_t len)
             cap *= 2;
         }
 
-        out = realloc(io->out, cap);
+        out = ph_realloc(io->out, cap);
         if (out == NULL) {
             ph_wire_io_fail(io, "out of memory");
             return PH_NOMEM;
@@ -692,7 +693,7 @@ ph_wire_io_written(uv_write_t *req, int status)
     ph_wire_io_mark(io);
 }
 
-/* gives a malloc()ed buffer to libuv, beginning at offset */
+/* gives a ph_malloc()ed buffer to libuv, beginning at offset */
 static void
 ph_wire_io_write(ph_wire_io_t *io, uint8_t *data, size_t len, size_t offset)
 {
@@ -769,7 +770,7 @@ ph_wire_io_flush_tls(ph_wire_io_t *io)
     }
 
     if (n < len) {
-        copy = malloc((size_t) (len - n));
+        copy = ph_malloc((size_t) (len - n));
         if (copy == NULL) {
             ph_wire_io_fail(io, "out of memory");
             return;

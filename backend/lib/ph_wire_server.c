@@ -1,6 +1,7 @@
 #include "ph_wire_io.h"
 #include "ph_addr.h"
 #include "ph_log.h"
+#include "ph_metrics.h"
 #include "ph_pool.h"
 #include "ph_str.h"
 #include "ph_tls.h"
@@ -61,12 +62,17 @@ struct ph_wire_server_s {
     ph_addr_t              addr;
     ph_wire_server_opts_t  opts;
     SSL_CTX               *ctx;
+    ph_metric_t           *m_open;
+    ph_metric_t           *m_requests;
+    ph_metric_t           *m_refused;
+    ph_metric_t           *m_broken;
     ph_wire_conn_t        *conns;
     uint32_t               n_conns;
     uint32_t               refs;
     bool                   created;      /* the socket file is ours to remove */
     bool                   stopping;
     bool                   finished;
+    bool                   accept_again;
     uint64_t               deadline;
     void                 (*done)(void *data);
     void                  *done_data;
@@ -154,6 +160,7 @@ ph_wire_conn_closed(ph_wire_io_t *io)
         server->opts.closed(conn, server->opts.data);
     }
 
+    ph_metric_add(server->m_open, -1);
     *conn->prev = conn->next;
 
     if (conn->next != NULL) {
@@ -175,6 +182,7 @@ ph_wire_conn_failed(ph_wire_io_t *io, const char *reason)
 
     conn = io->owner;
 
+    ph_metric_add(conn->server->m_broken, 1);
     ph_log(conn->server->opts.log, PH_LOG_WARN, PH1013,
            "peer=%s reason=%s", ph_log_str(ph_str_c(conn->peer.name)),
            ph_log_str(ph_str_c(reason)));
@@ -277,6 +285,7 @@ ph_wire_conn_request(ph_wire_conn_t *conn, const ph_wire_frame_t *frame)
         ph_wire_io_pause(&conn->io);
     }
 
+    ph_metric_add(server->m_requests, 1);
     server->opts.request(&sreq->req, server->opts.data);
 
     return;
@@ -405,8 +414,11 @@ ph_wire_server_accept(uv_stream_t *stream, int status)
         return;
     }
 
-    conn = calloc(1, sizeof(*conn));
+    conn = ph_calloc(1, sizeof(*conn));
+
     if (conn == NULL) {
+        /* libuv holds the connection back, and all behind it, until then */
+        server->accept_again = true;
         return;
     }
 
@@ -438,6 +450,7 @@ ph_wire_server_accept(uv_stream_t *stream, int status)
     server->conns = conn;
     server->n_conns++;
     server->refs++;
+    ph_metric_add(server->m_open, 1);
 
     if (uv_accept(stream, &conn->io.uv.stream) != 0) {
         ph_wire_io_close(&conn->io);
@@ -445,6 +458,7 @@ ph_wire_server_accept(uv_stream_t *stream, int status)
     }
 
     if (ph_wire_conn_peer(conn) != PH_OK) {
+        ph_metric_add(server->m_refused, 1);
         ph_log(server->opts.log, PH_LOG_WARN, PH1012, "peer=%s",
                ph_log_str(ph_str_c(conn->peer.name)));
         ph_wire_io_close(&conn->io);
@@ -452,6 +466,7 @@ ph_wire_server_accept(uv_stream_t *stream, int status)
     }
 
     if (server->n_conns > server->opts.max_conns) {
+        ph_metric_add(server->m_refused, 1);
         ph_log(server->opts.log, PH_LOG_WARN, PH1014, "peer=%s limit=%u",
                ph_log_str(ph_str_c(conn->peer.name)),
                (unsigned) server->opts.max_conns);
@@ -574,7 +589,7 @@ ph_wire_listen(uv_loop_t *loop, const char *address, int fd,
     ph_int_t           rc;
     ph_wire_server_t  *server;
 
-    server = calloc(1, sizeof(*server));
+    server = ph_calloc(1, sizeof(*server));
     if (server == NULL) {
         return PH_NOMEM;
     }
@@ -605,6 +620,15 @@ ph_wire_listen(uv_loop_t *loop, const char *address, int fd,
 
     } else {
         server->refs = 3;
+        server->m_open = ph_gauge("posthorn_wire_connections", "",
+                                  "Connections of the wire protocol.");
+        server->m_requests = ph_counter("posthorn_wire_requests_total", "",
+                                        "Requests received.");
+        server->m_refused = ph_counter("posthorn_wire_refused_total", "",
+                                       "Peers that were not allowed, or too "
+                                       "many.");
+        server->m_broken = ph_counter("posthorn_wire_broken_total", "",
+                                      "Connections ended for an error.");
         (void) uv_timer_init(loop, &server->timer);
         server->timer.data = server;
 
@@ -692,6 +716,11 @@ ph_wire_server_sweep(uv_timer_t *timer)
         }
 
         return;
+    }
+
+    if (server->accept_again) {
+        server->accept_again = false;
+        ph_wire_server_accept(&server->uv.stream, 0);
     }
 
     for (conn = server->conns; conn != NULL; conn = next) {

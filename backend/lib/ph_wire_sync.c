@@ -410,7 +410,7 @@ ph_wire_sync_connect(ph_wire_sync_t *sync, ph_pool_t *pool, uint64_t deadline,
         return PH_TIMEOUT;
     }
 
-    sock = calloc(1, sizeof(*sock));
+    sock = ph_calloc(1, sizeof(*sock));
     if (sock == NULL) {
         return PH_NOMEM;
     }
@@ -437,7 +437,7 @@ ph_wire_sync_connect(ph_wire_sync_t *sync, ph_pool_t *pool, uint64_t deadline,
         rc = PH_DENIED;
     }
 
-    copy = rc == PH_OK ? malloc(hello.len + 1) : NULL;
+    copy = rc == PH_OK ? ph_malloc(hello.len + 1) : NULL;
 
     if (copy == NULL) {
         ph_wire_sock_close(sock);
@@ -520,7 +520,7 @@ ph_wire_sync_create(const char *address, const ph_wire_client_opts_t *opts,
     ph_int_t         rc;
     ph_wire_sync_t  *sync;
 
-    sync = calloc(1, sizeof(*sync));
+    sync = ph_calloc(1, sizeof(*sync));
     if (sync == NULL) {
         return PH_NOMEM;
     }

@@ -1,4 +1,5 @@
 #include "ph_daemon.h"
+#include "ph_pool.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ ph_work(uv_loop_t *loop, ph_work_pt fn, ph_work_pt done, void *data)
 {
     ph_work_t  *work;
 
-    work = malloc(sizeof(*work));
+    work = ph_malloc(sizeof(*work));
     if (work == NULL) {
         return PH_NOMEM;
     }
@@ -102,7 +103,7 @@ ph_post_create(uv_loop_t *loop, ph_post_t **post_r)
 {
     ph_post_t  *post;
 
-    post = calloc(1, sizeof(*post));
+    post = ph_calloc(1, sizeof(*post));
     if (post == NULL) {
         return PH_NOMEM;
     }
@@ -157,7 +158,7 @@ ph_post(ph_post_t *post, ph_work_pt fn, void *data)
 {
     ph_post_item_t  *item;
 
-    item = malloc(sizeof(*item));
+    item = ph_malloc(sizeof(*item));
     if (item == NULL) {
         return PH_NOMEM;
     }
