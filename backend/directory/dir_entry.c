@@ -1,8 +1,7 @@
 #include "dir_entry.h"
 #include "dir_address.h"
 #include "lib/ph_str.h"
-
-#define GUID_TEXT  36
+#include "mapi/mapi_guid.h"
 
 static uint8_t
 entry_status(uint8_t user, uint8_t domain)
@@ -124,61 +123,24 @@ dir_entry_by_address(dir_conn_t *conn, ph_pool_t *pool, ph_str_t address,
 }
 
 
-/* "01234567-89ab-cdef-0123-456789abcdef" in wire order (MS-DTYP 2.3.4.3) */
-static bool
-entry_guid_text(ph_str_t text, uint8_t guid[16])
-{
-    char     hex[32];
-    size_t   n = 0;
-    uint8_t  b[16];
-
-    if (text.len != GUID_TEXT) {
-        return false;
-    }
-
-    for (size_t i = 0; i < GUID_TEXT; i++) {
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (text.data[i] != '-') {
-                return false;
-            }
-            continue;
-        }
-        hex[n++] = (char) text.data[i];
-    }
-
-    if (ph_hex_decode(b, 16, (ph_str_t) { 32, (const uint8_t *) hex })
-        != PH_OK)
-    {
-        return false;
-    }
-
-    const uint8_t  order[16] = { 3, 2, 1, 0, 5, 4, 7, 6,
-                                 8, 9, 10, 11, 12, 13, 14, 15 };
-
-    for (size_t i = 0; i < 16; i++) {
-        guid[i] = b[order[i]];
-    }
-
-    return true;
-}
-
-
 /* "<GUID>@domain": a mailbox, when the domain is its own */
 static ph_int_t
 entry_by_guid_address(dir_conn_t *conn, ph_pool_t *pool, ph_str_t local,
     ph_str_t domain, dir_row_t *row_r)
 {
-    uint8_t        guid[16];
     ph_int_t       rc;
+    mapi_guid_t    guid;
     sqlite3_stmt  *st;
 
-    if (!entry_guid_text(local, guid)) {
+    if (local.len != MAPI_GUID_TEXT - 1
+        || mapi_guid_parse(local, &guid) != PH_OK)
+    {
         return PH_NOTFOUND;
     }
 
     st = dir_stmt(conn, DIR_SQL_entry_by_guid);
     if (st != NULL) {
-        dir_bind_blob(st, 1, (ph_str_t) { sizeof(guid), guid });
+        dir_bind_blob(st, 1, (ph_str_t) { sizeof(guid.b), guid.b });
     }
 
     rc = entry_one(conn, st, pool, row_r);

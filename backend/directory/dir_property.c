@@ -202,7 +202,7 @@ static ph_int_t
 property_built_in(dir_conn_t *conn, list_t *l, const dir_row_t *row)
 {
     bool                group = row->e.kind == DIR_KIND_GROUP;
-    char                guid[33], *mdb;
+    char                guid[MAPI_GUID_TEXT], *mdb;
     uint8_t            *mid;
     ph_str_t            name, local, id;
     uint32_t            display;
@@ -257,13 +257,11 @@ property_built_in(dir_conn_t *conn, list_t *l, const dir_row_t *row)
     list_bin(l, PR_INSTANCE_KEY, (ph_str_t) { 4, mid });
 
     if (e->kind == DIR_KIND_USER || e->kind == DIR_KIND_SHARED) {
-        ph_hex_encode(guid, e->mailbox_guid.b, 16);
+        mapi_guid_text(&e->mailbox_guid, guid);
         mdb = ph_psprintf(l->pool, "/o=%.*s/ou=Exchange Administrative Group "
                   "(FYDIBOHF23SPDLT)/cn=Configuration/cn=Servers/"
-                  "cn=%.8s-%.4s-%.4s-%.4s-%.12s@%.*s"
-                  "/cn=Microsoft Private MDB", PH_STR_ARG(e->organisation),
-                  guid, guid + 8, guid + 12, guid + 16, guid + 20,
-                  PH_STR_ARG(e->domain));
+                  "cn=%s@%.*s/cn=Microsoft Private MDB",
+                  PH_STR_ARG(e->organisation), guid, PH_STR_ARG(e->domain));
         list_str(l, PR_EMS_AB_HOME_MDB, ph_str_c(mdb));
     }
 
