@@ -95,7 +95,7 @@ ph_int_t store_folder_copy(store_conn_t *conn, uint64_t fid, uint64_t parent,
     ph_str_t name, bool recursive, const store_actor_t *actor,
     uint64_t *fid_r);
 
-/* Properties: stored and computed (spec store.md section 7). */
+/* Properties: stored and computed (MS-OXCFOLD 2.2.2). */
 ph_int_t store_folder_get(store_conn_t *conn, uint64_t fid,
     const mapi_tags_t *tags, size_t limit, ph_pool_t *pool,
     mapi_values_t *values_r);

@@ -1,4 +1,4 @@
-/* Properties of folders: stored and computed (spec store.md section 7). */
+/* Properties of folders: stored and computed (MS-OXCFOLD 2.2.2). */
 
 #include "store_folder_int.h"
 #include "lib/ph_str.h"

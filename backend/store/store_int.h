@@ -279,7 +279,7 @@ ph_int_t store_value_answer(store_conn_t *conn, uint32_t asked,
 /* the store's own entry id */
 ph_int_t store_entryid(const store_t *store, ph_pool_t *pool,
     ph_str_t *id_r);
-/* keys (data.md section 5) in pool */
+/* keys (MS-OXCDATA 2.2.1) in pool */
 ph_int_t store_gid(const store_t *store, uint64_t id, ph_pool_t *pool,
     ph_str_t *key_r);
 /* pcl with the store's own change number in it */

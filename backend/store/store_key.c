@@ -1,4 +1,4 @@
-/* Entry ids, source keys, change keys (data.md sections 5 and 9). */
+/* Entry ids, source keys, change keys (MS-OXCDATA 2.2). */
 
 #include "store_int.h"
 #include "mapi/mapi_xid.h"
@@ -100,7 +100,7 @@ store_entryid_parse(const store_t *store, ph_str_t entryid, uint64_t *fid_r,
     return PH_OK;
 }
 
-/* the store's own entry id: wrapped (data.md section 9) */
+/* the store's own entry id: wrapped (MS-OXCDATA 2.2.4.3) */
 ph_int_t
 store_entryid(const store_t *store, ph_pool_t *pool, ph_str_t *id_r)
 {

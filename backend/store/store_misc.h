@@ -9,7 +9,7 @@
 #include "store_env.h"
 #include "store_props.h"
 
-/* ---- properties of the store object (spec store.md section 6) ---- */
+/* ---- properties of the store object (MS-OXCSTOR 2.2.2.1) ---- */
 ph_int_t store_get(store_conn_t *conn, const mapi_tags_t *tags, size_t limit,
     ph_pool_t *pool, mapi_values_t *values_r);
 ph_int_t store_tags(store_conn_t *conn, ph_pool_t *pool, mapi_tags_t *tags_r);
@@ -133,7 +133,7 @@ ph_int_t store_config_get(store_conn_t *conn, const char *name,
 ph_int_t store_config_set(store_conn_t *conn, const char *name,
     ph_str_t value);
 
-/* Entry ids of data.md section 9, in pool. */
+/* Entry ids (MS-OXCDATA 2.2.4), in pool. */
 ph_int_t store_folder_entryid(const store_t *store, uint64_t fid,
     ph_pool_t *pool, ph_str_t *id_r);
 ph_int_t store_message_entryid(const store_t *store, uint64_t fid,
