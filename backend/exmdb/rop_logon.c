@@ -8,7 +8,7 @@
 #define EX_OPEN_ADMIN       0x00000001u
 #define EX_OPEN_PUBLIC      0x00000002u
 #define EX_OPEN_PER_MDB     0x01000000u
-#define EX_OPEN_KNOWN       0x2100070Fu
+#define EX_OPEN_KNOWN       0x210007FFu    /* older clients set 0x10 to 0x80 */
 
 #define EX_RESPONSE_RESERVED  0x01
 #define EX_RESPONSE_OWNER     0x02
