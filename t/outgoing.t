@@ -168,5 +168,5 @@ isnt(submit(to => ["a\@b>\r\nDATA"], subject => 'x'), 0,
 isnt($o->submit(id => id(), from => $alice, to => [], class => 'IPM.Note'), 0,
     'no recipients');
 
-$t->stop;
+$t->stop(killed => 1);
 done_testing();
