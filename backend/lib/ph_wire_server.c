@@ -316,8 +316,9 @@ ph_wire_conn_frame(ph_wire_io_t *io, const ph_wire_frame_t *frame)
 
     conn = io->owner;
 
-    if ((frame->flags & ~PH_WIRE_F_CANCEL) != 0 || (frame->id == 0
-            && frame->op != PH_WIRE_OP_HELLO)) {
+    if ((frame->flags & ~PH_WIRE_F_CANCEL) != 0
+        || (frame->id == 0 && frame->op != PH_WIRE_OP_HELLO))
+    {
         return PH_INVALID;
     }
 
