@@ -155,27 +155,16 @@ static int ctl_run(ctl_t *c, int argc, char **argv)
     return rc;
 }
 
-int main(int argc, char **argv)
+/* Options in front of the command, then the command. */
+static int ctl_main(ctl_t *c, int argc, char **argv)
 {
-    ctl_t   c = { .conf_path = getenv("POSTHORN_CONF") };
-    size_t  i;
-    int     at = 1, rc;
+    int  at;
 
-    if (c.conf_path == NULL || c.conf_path[0] == '\0') {
-        c.conf_path = CTL_CONF;
-    }
-    c.program = argv[0];
-    c.pool = ph_pool_create("phctl", 1u << 30);
-    if (c.pool == NULL) {
-        fprintf(stderr, "phctl: out of memory\n");
-        return CTL_FAILED;
-    }
-
-    for ( ; at < argc && argv[at][0] == '-'; at++) {
+    for (at = 1; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "-c") == 0 && at + 1 < argc) {
-            c.conf_path = argv[++at];
+            c->conf_path = argv[++at];
         } else if (strcmp(argv[at], "--json") == 0) {
-            c.json = true;
+            c->json = true;
         } else if (strcmp(argv[at], "-V") == 0
                    || strcmp(argv[at], "--version") == 0)
         {
@@ -187,21 +176,41 @@ int main(int argc, char **argv)
             ctl_help(NULL);
             return CTL_OK;
         } else {
-            return ctl_error(&c, CTL_USAGE, "unknown option %s", argv[at]);
+            return ctl_error(c, CTL_USAGE, "unknown option %s", argv[at]);
         }
     }
 
     if (at == argc) {
-        rc = ctl_error(&c, CTL_USAGE, "a command is missing; phctl help lists "
-                       "them");
-    } else if (strcmp(argv[at], "help") == 0) {
-        ctl_help(at + 1 < argc ? argv[at + 1] : NULL);
-        rc = CTL_OK;
-    } else if (strcmp(argv[at], "__complete") == 0) {
-        rc = ctl_complete(&c, argc - at - 1, argv + at + 1);
-    } else {
-        rc = ctl_run(&c, argc - at, argv + at);
+        return ctl_error(c, CTL_USAGE, "a command is missing; phctl help "
+                         "lists them");
     }
+    if (strcmp(argv[at], "help") == 0) {
+        ctl_help(at + 1 < argc ? argv[at + 1] : NULL);
+        return CTL_OK;
+    }
+    if (strcmp(argv[at], "__complete") == 0) {
+        return ctl_complete(c, argc - at - 1, argv + at + 1);
+    }
+    return ctl_run(c, argc - at, argv + at);
+}
+
+int main(int argc, char **argv)
+{
+    ctl_t   c = { .conf_path = getenv("POSTHORN_CONF") };
+    size_t  i;
+    int     rc;
+
+    if (c.conf_path == NULL || c.conf_path[0] == '\0') {
+        c.conf_path = CTL_CONF;
+    }
+    c.program = argv[0];
+    c.pool = ph_pool_create("phctl", 1u << 30);
+    if (c.pool == NULL) {
+        fprintf(stderr, "phctl: out of memory\n");
+        return CTL_FAILED;
+    }
+
+    rc = ctl_main(&c, argc, argv);
 
     for (i = 0; i < CTL_PEERS; i++) {
         ph_wire_sync_destroy(&c.peer[i]);
