@@ -1,6 +1,69 @@
 /* Properties of logons, folders, messages and attachments. */
 
 #include "ex_props.h"
+#include "mapi/mapi_entryid.h"
+
+
+/* properties of a logon that depend on who is asking; PH_NOTFOUND: not mine */
+static ph_int_t
+ex_logon_get(ex_rop_t *rop, uint32_t tag, mapi_value_t *v)
+{
+    const dir_entry_t  *user = &rop->session->facts->entry;
+
+    switch (MAPI_ID(tag)) {
+
+    case MAPI_ID(PR_USER_ENTRYID):
+        v->tag = PR_USER_ENTRYID;
+        return mapi_entryid_ab(rop->pool, DT_MAILUSER, user->legacy_dn,
+                               &v->u.bin);
+
+    case MAPI_ID(PR_USER_NAME):
+        v->tag = PR_USER_NAME;
+        v->u.str = user->display_name;
+        return PH_OK;
+
+    case MAPI_ID(PR_MAX_SUBMIT_MESSAGE_SIZE):
+        if (user->max_submit_size == 0) {
+            return PH_NOTFOUND;
+        }
+        v->tag = PR_MAX_SUBMIT_MESSAGE_SIZE;
+        v->u.i4 = (int32_t) ph_min(user->max_submit_size,
+                                   (uint32_t) INT32_MAX);
+        return PH_OK;
+
+    default:
+        return PH_NOTFOUND;
+    }
+}
+
+
+static ph_int_t
+ex_logon_get_all(ex_rop_t *rop, const mapi_tags_t *tags, size_t limit,
+    mapi_values_t *values_r)
+{
+    ph_int_t      rc;
+    mapi_value_t  v;
+
+    rc = store_get(rop->conn, tags, limit, rop->pool, values_r);
+
+    for (uint32_t i = 0; rc == PH_OK && i < values_r->n && i < tags->n; i++) {
+        if (MAPI_TYPE(values_r->v[i].tag) != PT_ERROR) {
+            continue;
+        }
+
+        memset(&v, 0, sizeof(v));
+        rc = ex_logon_get(rop, tags->tag[i], &v);
+
+        if (rc == PH_OK) {
+            values_r->v[i] = v;
+
+        } else if (rc == PH_NOTFOUND) {
+            rc = PH_OK;
+        }
+    }
+
+    return rc;
+}
 
 
 ph_int_t
@@ -10,7 +73,7 @@ ex_props_get(ex_rop_t *rop, ex_object_t *o, const mapi_tags_t *tags,
     switch ((ex_kind_t) o->kind) {
 
     case EX_LOGON:
-        return store_get(rop->conn, tags, limit, rop->pool, values_r);
+        return ex_logon_get_all(rop, tags, limit, values_r);
 
     case EX_FOLDER:
         return store_folder_get(rop->conn, ((ex_folder_t *) o)->fid, tags,

@@ -2,11 +2,13 @@
 
 #include "store_message_int.h"
 #include "lib/ph_str.h"
+#include "mapi/mapi_entryid.h"
 
 static const uint32_t  store_object_computed[] = {
     PR_DISPLAY_NAME, PR_RECORD_KEY, PR_STORE_RECORD_KEY, PR_INSTANCE_KEY,
     PR_MAPPING_SIGNATURE, PR_ENTRYID, PR_STORE_ENTRYID, PR_OBJECT_TYPE,
-    PR_MAILBOX_OWNER_NAME, PR_EMAIL_ADDRESS, PR_MESSAGE_SIZE,
+    PR_MAILBOX_OWNER_NAME, PR_MAILBOX_OWNER_ENTRYID, PR_EMAIL_ADDRESS,
+    PR_MESSAGE_SIZE,
     PR_MESSAGE_SIZE_EXTENDED, PR_NORMAL_MESSAGE_SIZE,
     PR_NORMAL_MESSAGE_SIZE_EXTENDED, PR_ASSOC_MESSAGE_SIZE,
     PR_ASSOC_MESSAGE_SIZE_EXTENDED, PR_CONTENT_COUNT, PR_ASSOC_CONTENT_COUNT,
@@ -123,6 +125,10 @@ store_object_compute(store_conn_t *conn, uint32_t tag, ph_pool_t *pool,
         store_answer(PR_DISPLAY_NAME, str, info->display_name);
     case MAPI_ID(PR_MAILBOX_OWNER_NAME):
         store_answer(PR_MAILBOX_OWNER_NAME, str, info->display_name);
+    case MAPI_ID(PR_MAILBOX_OWNER_ENTRYID):
+        v->tag = PR_MAILBOX_OWNER_ENTRYID;
+        return mapi_entryid_ab(pool, DT_MAILUSER, info->legacy_dn,
+                               &v->u.bin);
     case MAPI_ID(PR_EMAIL_ADDRESS):
         store_answer(PR_EMAIL_ADDRESS, str, info->legacy_dn);
     case MAPI_ID(PR_RECORD_KEY):

@@ -327,7 +327,9 @@ store_message_set_flags(store_conn_t *conn, uint64_t mid, uint32_t flags,
         return rc == PH_DONE ? PH_NOTFOUND : rc;
     }
 
-    *old_r = row.fact.flags;
+    if (old_r != NULL) {
+        *old_r = row.fact.flags;
+    }
     now = (row.fact.flags & ~mask) | (flags & mask);
     if (now == row.fact.flags) {
         return PH_OK;
