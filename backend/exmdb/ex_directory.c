@@ -87,8 +87,7 @@ ex_facts_str(ph_str_t *s, uint8_t *to)
 }
 
 
-/* One allocation: the structure and its strings behind it. */
-static ex_facts_t *
+ex_facts_t *
 ex_facts_new(const dir_entry_t *entry)
 {
     int          pass;

@@ -32,6 +32,8 @@ void ex_directory_destroy(ex_directory_t **dir);
 /* The answer may come from inside the call (cache).  by: DIR_BY_*. */
 void ex_facts_get(ex_t *ex, uint8_t by, ph_str_t key, ex_facts_pt answer,
     void *data);
+/* A copy, with one reference; one allocation.  NULL: no memory. */
+ex_facts_t *ex_facts_new(const dir_entry_t *entry);
 ex_facts_t *ex_facts_ref(ex_facts_t *facts);
 void ex_facts_unref(ex_facts_t **facts);
 /*

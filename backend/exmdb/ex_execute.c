@@ -16,33 +16,6 @@ static ph_int_t ex_execute_run(ex_job_t *job, store_conn_t *conn);
 static void ex_execute_done(ex_job_t *job, ph_int_t rc);
 
 
-static void
-ex_execute_answer(ex_call_t *call, uint8_t result, uint32_t ec,
-    const uint8_t *sequence, ph_str_t rops)
-{
-    ph_str_t                        body;
-    exmdb_emsmdb_execute_answer_t   a;
-
-    memset(&a, 0, sizeof(a));
-    a.result = result;
-    a.ec = ec;
-    a.rops = rops;
-
-    if (sequence != NULL) {
-        memcpy(a.sequence, sequence, EX_SESSION_ID);
-    }
-
-    if (exmdb_emsmdb_execute_answer_encode_new(call->req->pool, &a, &body)
-        != PH_OK)
-    {
-        ex_reply(call, PH_WIRE_ERROR, ph_str_null);
-        return;
-    }
-
-    ex_reply(call, PH_WIRE_OK, body);
-}
-
-
 /* The end of every Execute that was accepted. */
 static void
 ex_execute_end(ex_execute_t *x)
@@ -50,7 +23,6 @@ ex_execute_end(ex_execute_t *x)
     bool            lost;
     uint64_t        us;
     ph_str_t        rops;
-    ex_call_t      *call = x->call;
     ex_session_t   *s = x->session;
 
     us = uv_hrtime() / 1000 - x->started;
@@ -83,9 +55,9 @@ ex_execute_end(ex_execute_t *x)
         ex_trace_execute(x, us);
     }
 
-    ex_execute_answer(call, EXMDB_RESULT_OK, x->ec, s->sequence, rops);
+    x->answered(x, EXMDB_RESULT_OK, rops);
 
-    /* x went with the call */
+    /* x went with its request */
     if (lost || s->doomed) {
         ex_session_end(s, lost ? "lost" : "disconnect");
     }
@@ -102,6 +74,46 @@ ex_execute_inline(ex_execute_t *x)
 }
 
 
+/*
+ * Does this ROP need the writer?  What concerns only the working copy of a
+ * message does not, when the handle is known before it runs.
+ */
+static bool
+ex_item_writes(const ex_execute_t *x, const ex_item_t *item)
+{
+    uint8_t             index;
+    const ex_object_t  *o;
+
+    if (!(item->info->flags & ROP_FLAG_WRITE)) {
+        return false;
+    }
+
+    switch (item->id) {
+    case ROP_SET_PROPERTIES:
+    case ROP_SET_PROPERTIES_NO_REPLICATE:
+    case ROP_DELETE_PROPERTIES:
+    case ROP_DELETE_PROPERTIES_NO_REPLICATE:
+    case ROP_COMMIT_STREAM:
+    case ROP_WRITE_AND_COMMIT_STREAM:
+    case ROP_COPY_TO:
+    case ROP_COPY_PROPERTIES:
+        break;
+    default:
+        return true;
+    }
+
+    index = item->handle[item->info->handles_count - 1];
+    o = (index < x->n_handles)
+        ? ex_object_find(x->session, x->handles[index]) : NULL;
+
+    if (o != NULL && o->kind == EX_STREAM) {
+        o = o->parent;
+    }
+
+    return o == NULL || (o->kind != EX_MESSAGE && o->kind != EX_ATTACHMENT);
+}
+
+
 static void
 ex_execute_start(ex_execute_t *x)
 {
@@ -113,7 +125,7 @@ ex_execute_start(ex_execute_t *x)
     x->job.done = ex_execute_done;
 
     for (i = x->next; i < x->stop; i++) {
-        if (x->items[i].info->flags & ROP_FLAG_WRITE) {
+        if (ex_item_writes(x, &x->items[i])) {
             x->job.write = true;
         }
     }
@@ -387,38 +399,20 @@ ex_execute_check(const exmdb_emsmdb_execute_request_t *r)
 
 
 void
-ex_op_execute(ex_call_t *call)
+ex_execute_begin(ex_execute_t *x, ph_str_t user)
 {
     size_t         limit;
     ph_int_t       rc;
     ph_str_t       payload;
-    ex_execute_t  *x;
     ex_session_t  *s;
 
     static const uint8_t  none[EX_SESSION_ID];
 
-    x = ph_pcalloc(call->req->pool, sizeof(ex_execute_t));
-    if (x == NULL) {
-        ex_reply(call, PH_WIRE_ERROR, ph_str_null);
-        return;
-    }
-
-    x->call = call;
-    x->ex = call->ex;
-    x->pool = call->req->pool;
     x->started = uv_hrtime() / 1000;
 
-    if (exmdb_emsmdb_execute_request_decode_all(call->req->body, x->pool,
-                                                &x->r) != PH_OK)
-    {
-        ex_reply(call, PH_WIRE_BAD_REQUEST, ph_str_null);
-        return;
-    }
-
-    s = ex_session_find(call->ex, x->r.session, call->user);
+    s = ex_session_find(x->ex, x->r.session, user);
     if (s == NULL) {
-        ex_execute_answer(call, EXMDB_RESULT_NO_CONTEXT, 0, NULL,
-                          ph_str_null);
+        x->answered(x, EXMDB_RESULT_NO_CONTEXT, ph_str_null);
         return;
     }
 
@@ -426,7 +420,7 @@ ex_op_execute(ex_call_t *call)
         || (memcmp(x->r.sequence, none, sizeof(none)) != 0
             && memcmp(x->r.sequence, s->sequence, sizeof(none)) != 0))
     {
-        ex_execute_answer(call, EXMDB_RESULT_SEQUENCE, 0, NULL, ph_str_null);
+        x->answered(x, EXMDB_RESULT_SEQUENCE, ph_str_null);
         return;
     }
 
@@ -457,16 +451,15 @@ ex_op_execute(ex_call_t *call)
     }
 
     if (x->ec != 0) {
-        ex_execute_answer(call, EXMDB_RESULT_OK, x->ec, s->sequence,
-                          ph_str_null);
+        x->answered(x, EXMDB_RESULT_OK, ph_str_null);
         return;
     }
 
     limit = ph_min((size_t) x->r.max_rop_out - EX_EXT_HEADER,
                    (size_t) EX_MAX_PAYLOAD);
     if (limit < 4 * x->n_handles + 2) {
-        ex_execute_answer(call, EXMDB_RESULT_OK, ecBufferTooSmall,
-                          s->sequence, ph_str_null);
+        x->ec = ecBufferTooSmall;
+        x->answered(x, EXMDB_RESULT_OK, ph_str_null);
         return;
     }
 
@@ -475,4 +468,56 @@ ex_op_execute(ex_call_t *call)
 
     s->executing = true;
     ex_execute_next(x);
+}
+
+
+static void
+ex_execute_reply(ex_execute_t *x, uint8_t result, ph_str_t rops)
+{
+    ph_str_t                        body;
+    ex_call_t                      *call = x->data_of_answered;
+    exmdb_emsmdb_execute_answer_t   a;
+
+    memset(&a, 0, sizeof(a));
+    a.result = result;
+    a.ec = x->ec;
+    a.rops = rops;
+
+    if (x->session != NULL) {
+        memcpy(a.sequence, x->session->sequence, EX_SESSION_ID);
+    }
+
+    if (exmdb_emsmdb_execute_answer_encode_new(x->pool, &a, &body) != PH_OK) {
+        ex_reply(call, PH_WIRE_ERROR, ph_str_null);
+        return;
+    }
+
+    ex_reply(call, PH_WIRE_OK, body);
+}
+
+
+void
+ex_op_execute(ex_call_t *call)
+{
+    ex_execute_t  *x;
+
+    x = ph_pcalloc(call->req->pool, sizeof(ex_execute_t));
+    if (x == NULL) {
+        ex_reply(call, PH_WIRE_ERROR, ph_str_null);
+        return;
+    }
+
+    x->ex = call->ex;
+    x->pool = call->req->pool;
+    x->answered = ex_execute_reply;
+    x->data_of_answered = call;
+
+    if (exmdb_emsmdb_execute_request_decode_all(call->req->body, x->pool,
+                                                &x->r) != PH_OK)
+    {
+        ex_reply(call, PH_WIRE_BAD_REQUEST, ph_str_null);
+        return;
+    }
+
+    ex_execute_begin(x, call->user);
 }

@@ -45,9 +45,16 @@ typedef struct ex_execute_s  ex_execute_t;
 
 struct ex_execute_s {
     ex_job_t                        job;        /* first */
-    ex_call_t                      *call;
     ex_t                           *ex;
-    ex_session_t                   *session;
+    ex_session_t                   *session;    /* NULL: there is none */
+
+    /*
+     * Called once, on the loop; x->ec is the error of the whole call.  Frees the
+     * request with its pool, and x with it.
+     */
+    void (*answered)(ex_execute_t *x, uint8_t result, ph_str_t rops);
+    void                           *data_of_answered;
+
     ph_pool_t                      *pool;       /* of the request */
     exmdb_emsmdb_execute_request_t  r;
     mapi_ctx_t                      ctx;
@@ -99,6 +106,12 @@ struct ex_rop_s {
     bool               more;       /* QueryRows, ReadStream: worth another */
     uint32_t           taken;      /* rows or bytes that were returned */
 };
+
+/*
+ * Checks and runs x->r for a user; ex, pool and answered are set, the rest is
+ * zero.
+ */
+void ex_execute_begin(ex_execute_t *x, ph_str_t user);
 
 /* ---- framing (ex_frame.c) ---- */
 

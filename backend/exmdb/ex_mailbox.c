@@ -11,6 +11,7 @@
 
 #define EX_MB_BUCKETS    1024
 #define EX_MB_SWEEP      5000     /* ms */
+#define EX_MB_STOP_SWEEP 50       /* ms */
 #define EX_MB_TRIM       20000    /* ms without use: give memory back */
 #define EX_MB_OPEN_WAIT  15000    /* ms that another process may hold it */
 
@@ -577,7 +578,7 @@ ex_mailbox_sweep(uv_timer_t *timer)
             ex_submit_tick(mb, now);
 
             if (mb->state == EX_MB_OPEN && !mb->writing && mb->reading == 0
-                && !mb->trimmed && now - mb->last_used > EX_MB_TRIM)
+                && !mb->trimmed && !all->closing_all && now - mb->last_used > EX_MB_TRIM)
             {
                 mb->trimmed = true;
                 mb->refs++;
@@ -590,6 +591,11 @@ ex_mailbox_sweep(uv_timer_t *timer)
             }
 
             if (!ex_mailbox_is_idle(mb)) {
+                continue;
+            }
+
+            if (all->closing_all) {
+                ex_mailbox_close(mb);
                 continue;
             }
 
@@ -634,6 +640,10 @@ ex_mailboxes_close_all(ex_t *ex, ph_work_pt done, void *data)
             }
         }
     }
+
+    /* the others when their work is done */
+    uv_timer_start(&all->sweep, ex_mailbox_sweep, EX_MB_STOP_SWEEP,
+                   EX_MB_STOP_SWEEP);
 }
 
 

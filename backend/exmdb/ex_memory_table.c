@@ -7,7 +7,7 @@
 
 
 ex_memory_table_t *
-ex_memory_table_make(ex_rop_t *rop, uint64_t fid, uint8_t flags, bool rules)
+ex_memory_table_make(ex_rop_t *rop, uint64_t fid, uint8_t flags)
 {
     ex_memory_table_t  *t;
 
@@ -15,7 +15,6 @@ ex_memory_table_make(ex_rop_t *rop, uint64_t fid, uint8_t flags, bool rules)
     if (t != NULL) {
         t->fid = fid;
         t->flags = flags;
-        t->rules = rules;
     }
 
     return t;
@@ -105,8 +104,7 @@ ex_memory_rows(ex_rop_t *rop, ex_memory_table_t *t, uint32_t *n_r,
     ph_int_t     rc;
     mapi_eval_t  eval;
 
-    rc = t->rules ? ex_rule_rows(rop, t->fid, n_r, rows_r)
-                  : ex_permission_rows(rop, t->fid, t->flags, n_r, rows_r);
+    rc = ex_permission_rows(rop, t->fid, t->flags, n_r, rows_r);
 
     if (rc != PH_OK || t->restriction == NULL) {
         return rc;

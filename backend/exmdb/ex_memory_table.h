@@ -1,6 +1,6 @@
 /*
  * Tables whose rows are made when they are read: the permissions of a folder
- * (MS-OXCPERM), its rules (MS-OXORULE).  They are small and are not watched.
+ * (MS-OXCPERM).  They are small and are not watched.
  */
 
 #ifndef EX_MEMORY_TABLE_H
@@ -10,7 +10,7 @@
 
 /* Makes the table's object for the output handle. */
 ex_memory_table_t *ex_memory_table_make(ex_rop_t *rop, uint64_t fid,
-    uint8_t flags, bool rules);
+    uint8_t flags);
 
 uint32_t ex_memory_columns(ex_memory_table_t *t, const mapi_tags_t *tags);
 uint32_t ex_memory_restrict(ex_memory_table_t *t,
@@ -25,8 +25,5 @@ ph_int_t ex_memory_seek(ex_rop_t *rop, ex_memory_table_t *t, uint8_t origin,
 /* Rows of the permission table (rop_permission.c), in the request's pool. */
 ph_int_t ex_permission_rows(ex_rop_t *rop, uint64_t fid, uint8_t flags,
     uint32_t *n_r, mapi_values_t **rows_r);
-/* Rows of the rules table (rop_rule.c). */
-ph_int_t ex_rule_rows(ex_rop_t *rop, uint64_t fid, uint32_t *n_r,
-    mapi_values_t **rows_r);
 
 #endif

@@ -23,7 +23,7 @@ typedef enum {
     EX_ATTACHMENT,
     EX_STREAM,
     EX_TABLE,
-    EX_MEMORY_TABLE,       /* permissions, rules: rows made when it is read */
+    EX_MEMORY_TABLE,       /* permissions: rows made when it is read */
     EX_SUBSCRIPTION
 } ex_kind_t;
 
@@ -97,7 +97,6 @@ typedef struct {
     ex_object_t  o;
     uint64_t     fid;
     uint8_t      flags;
-    bool         rules;
     uint32_t     pos;
     uint32_t     n_columns;
     uint32_t    *columns;       /* malloc */

@@ -359,12 +359,12 @@ ex_connect_answer(ex_connect_t *c, uint32_t ec, ex_session_t *s)
 }
 
 
-static ex_session_t *
-ex_session_new(ex_connect_t *c, ex_facts_t *facts)
+ex_session_t *
+ex_session_new(ex_t *ex, ex_facts_t *facts, uint32_t rights,
+    const exmdb_emsmdb_connect_request_t *r)
 {
     uint32_t        b;
     ph_str_t        client, app;
-    ex_t           *ex = c->call->ex;
     ex_session_t   *s;
     ex_sessions_t  *all = ex->sessions;
 
@@ -373,8 +373,8 @@ ex_session_new(ex_connect_t *c, ex_facts_t *facts)
         return NULL;
     }
 
-    client = c->r.client;
-    app = c->r.client_application;
+    client = r->client;
+    app = r->client_application;
     client.len = ph_utf8_cut(client, EX_CLIENT_NAME);
     app.len = ph_utf8_cut(app, EX_CLIENT_NAME);
 
@@ -391,14 +391,14 @@ ex_session_new(ex_connect_t *c, ex_facts_t *facts)
     s->ex = ex;
     s->facts = ex_facts_ref(facts);
     facts->sessions++;
-    s->rights = c->call->ticket.rights;
-    s->admin = (c->r.flags & 1) != 0;
-    s->cpid = (uint16_t) c->r.cpid;
-    s->lcid_sort = c->r.lcid_sort;
-    s->lcid_string = c->r.lcid_string;
-    s->version[0] = c->r.version_0;
-    s->version[1] = c->r.version_1;
-    s->version[2] = c->r.version_2;
+    s->rights = rights;
+    s->admin = (r->flags & 1) != 0;
+    s->cpid = (uint16_t) r->cpid;
+    s->lcid_sort = r->lcid_sort;
+    s->lcid_string = r->lcid_string;
+    s->version[0] = r->version_0;
+    s->version[1] = r->version_1;
+    s->version[2] = r->version_2;
     s->connected = ph_now_filetime();
     s->last = ph_now_ms();
     s->actions_tail = &s->actions;
@@ -421,7 +421,7 @@ ex_session_new(ex_connect_t *c, ex_facts_t *facts)
 
     ph_log(ex->log, PH_LOG_INFO, PH4030, "user=%s client=%s rid=%.*s",
            ph_log_str(facts->entry.address), ph_log_str(ph_str_c(s->client)),
-           PH_STR_ARG(c->r.request_id));
+           PH_STR_ARG(r->request_id));
 
     return s;
 }
@@ -484,7 +484,7 @@ ex_connect_facts(ph_int_t rc, ex_facts_t *facts, void *data)
         return;
     }
 
-    s = ex_session_new(c, facts);
+    s = ex_session_new(ex, facts, c->call->ticket.rights, &c->r);
     if (s == NULL) {
         ex_reply(c->call, PH_WIRE_ERROR, ph_str_null);
         return;

@@ -68,6 +68,11 @@ uint32_t ex_session_count(const ex_t *ex);
 void ex_session_each(ex_t *ex, void (*fn)(ex_session_t *s, void *data),
     void *data);
 
+/* A session of the user that facts are about, as Connect makes it.  NULL: no
+ * memory. */
+ex_session_t *ex_session_new(ex_t *ex, ex_facts_t *facts, uint32_t rights,
+    const exmdb_emsmdb_connect_request_t *r);
+
 /* worker number inside a session id */
 uint16_t ex_session_worker(const uint8_t id[EX_SESSION_ID]);
 /* NULL: unknown, or of another user */

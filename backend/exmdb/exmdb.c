@@ -266,14 +266,14 @@ ex_listen_open(ph_daemon_t *d)
 }
 
 
-static ph_int_t
-ex_start(ph_daemon_t *d)
+ex_t *
+ex_worker_create(ph_daemon_t *d)
 {
     ex_t  *ex;
 
     ex = ph_pcalloc(d->pool, sizeof(ex_t));
     if (ex == NULL) {
-        return PH_NOMEM;
+        return NULL;
     }
 
     d->data = ex;
@@ -292,9 +292,22 @@ ex_start(ph_daemon_t *d)
         || ex_route_create(ex, &ex->route) != PH_OK
         || ex_mailboxes_create(ex, &ex->mailboxes) != PH_OK
         || ex_sessions_create(ex, &ex->sessions) != PH_OK
-        || ex_submits_create(ex, &ex->submits) != PH_OK
-        || ex_listen(ex) != PH_OK)
+        || ex_submits_create(ex, &ex->submits) != PH_OK)
     {
+        return NULL;
+    }
+
+    return ex;
+}
+
+
+static ph_int_t
+ex_start(ph_daemon_t *d)
+{
+    ex_t  *ex;
+
+    ex = ex_worker_create(d);
+    if (ex == NULL || ex_listen(ex) != PH_OK) {
         return PH_ERROR;
     }
 

@@ -90,6 +90,9 @@ struct ex_s {
     bool               stopping;
 };
 
+/* The root object with everything but its listeners; NULL: logged why not. */
+ex_t *ex_worker_create(ph_daemon_t *d);
+
 /* Fills the hooks of ph_daemon_t. */
 void ex_daemon_init(ph_daemon_t *d);
 

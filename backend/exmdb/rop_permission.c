@@ -31,7 +31,7 @@ rop_get_permissions_table(ex_rop_t *rop,
         return ecAccessDenied;
     }
 
-    return ex_memory_table_make(rop, f->fid, req->table_flags, false) != NULL
+    return ex_memory_table_make(rop, f->fid, req->table_flags) != NULL
            ? 0 : ecServerOOM;
 }
 
