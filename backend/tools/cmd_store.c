@@ -5,33 +5,78 @@
 #include "gen/exmdb.h"
 #include "tools/ctl.h"
 
-static int store_dump(ctl_t *c)
+#define STORE_MAX_DUMP  (512u << 20)
+
+/* One object as text, appended to out. */
+static int store_dump_one(ctl_t *c, mapi_eid_t fid, mapi_eid_t mid,
+    ph_wbuf_t *out)
 {
-    exmdb_mailbox_dump_request_t  req = { 0 };
+    exmdb_mailbox_dump_request_t  req = { .fid = fid, .mid = mid };
     exmdb_mailbox_dump_answer_t   ans;
     int                           rc;
 
     req.mailbox = ctl_arg(c, 0);
-    if ((c->n_args > 1 && ctl_parse_eid(ctl_arg(c, 1), &req.fid) != PH_OK)
-        || (c->n_args > 2 && ctl_parse_eid(ctl_arg(c, 2), &req.mid) != PH_OK))
-    {
-        return ctl_error(c, CTL_USAGE, "an id is like 1-d; phctl mailbox "
-                         "folders %s lists those of folders", c->args[0]);
-    }
-
     CTL_RPC(c, CTL_EXMDB, EXMDB_OP_MAILBOX_DUMP, exmdb_mailbox_dump, &req,
             &ans, rc);
     if (rc != CTL_OK) {
         return rc;
     }
-    if (c->json) {
-        return ctl_output(c, json_pack("{s:o}", "text",
-                                       ctl_json_str(ans.text)), "");
-    }
-    (void) fwrite(ans.text.data, 1, ans.text.len, stdout);
+    ph_put_str(out, ans.text);
     if (ans.text.len && ans.text.data[ans.text.len - 1] != '\n') {
-        putchar('\n');
+        ph_put_u8(out, '\n');
     }
+    return out->error ? ctl_error(c, CTL_FAILED, "the dump is too large")
+                      : CTL_OK;
+}
+
+/* Every folder, when the command line names none. */
+static int store_dump_all(ctl_t *c, ph_wbuf_t *out)
+{
+    exmdb_mailbox_stat_request_t  req = { 0 };
+    exmdb_mailbox_stat_answer_t   ans;
+    size_t                        i;
+    int                           rc;
+
+    req.mailbox = ctl_arg(c, 0);
+    CTL_RPC(c, CTL_EXMDB, EXMDB_OP_MAILBOX_STAT, exmdb_mailbox_stat, &req,
+            &ans, rc);
+    for (i = 0; rc == CTL_OK && i < ans.folders_count; i++) {
+        ph_put_fmt(out, "%s%.*s\n", i ? "\n" : "",
+                   PH_STR_ARG(ans.folders[i].path));
+        rc = store_dump_one(c, ans.folders[i].fid, 0, out);
+        if (rc == CTL_NOTFOUND) {
+            rc = CTL_OK;    /* deleted meanwhile */
+        }
+    }
+    return rc;
+}
+
+static int store_dump(ctl_t *c)
+{
+    mapi_eid_t  fid = 0, mid = 0;
+    ph_wbuf_t   out;
+    ph_str_t    text;
+    int         rc;
+
+    if ((c->n_args > 1 && ctl_parse_eid(ctl_arg(c, 1), &fid) != PH_OK)
+        || (c->n_args > 2 && ctl_parse_eid(ctl_arg(c, 2), &mid) != PH_OK))
+    {
+        return ctl_error(c, CTL_USAGE, "an id is like 1-d; phctl mailbox "
+                         "folders %s lists those of folders", c->args[0]);
+    }
+
+    ph_wbuf_init(&out, c->pool, STORE_MAX_DUMP);
+    rc = c->n_args > 1 ? store_dump_one(c, fid, mid, &out)
+                       : store_dump_all(c, &out);
+    if (rc != CTL_OK) {
+        return rc;
+    }
+    text = ph_wbuf_str(&out);
+    if (c->json) {
+        return ctl_output(c, json_pack("{s:o}", "text", ctl_json_str(text)),
+                          "");
+    }
+    (void) fwrite(text.data, 1, text.len, stdout);
     return ctl_output(c, NULL, "");
 }
 
