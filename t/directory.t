@@ -492,6 +492,19 @@ is((call('keys', '', ''))[1], $keys, 'and so are the keys');
 isnt(call('user_change', "\0" . str('alice@example.test') . pack('V', 4)
     . entry(rights => 0xff) . "\0"), 'DENIED', 'old tickets are still good');
 
+# a reload: new options take effect, and the sockets stay open meanwhile
+$t->set_conf('directory', ticket_lifetime => '5m') if $t->can('set_conf');
+$t->reload('directory');
+$t->wait_for('the new configuration', 20, sub {
+    my $s = eval { local $SIG{ALRM} = sub { die }; alarm 5; my $w = wire();
+        alarm 0; $w } or return 0;
+    $wire = $s;
+    my $b = eval { (auth('al@example.test', 'imported'))[1] } // return 0;
+    my $e = eval { parse_entry($b) } // return 0;
+    return unpack('V', substr $b, $e->{size}) == 300;
+});
+pass('a reload');
+
 is(call('user_delete', str('robert@example.test')), 'OK', 'a user is deleted');
 is(resolve('team@example.test', 'alice@example.test'), 'refused',
     'not a member by her own address');

@@ -351,8 +351,10 @@ auth_rehash(dir_auth_t *auth, const dir_row_t *row, ph_str_t password)
     }
 
     rc = dir_stmt_run(conn, st);
+    explicit_bzero(hash, sizeof(hash));
+
     if (rc == PH_OK) {
-        (void) dir_db_commit(auth->db, &conn, NULL);
+        (void) dir_db_commit_silently(auth->db, &conn);
     } else {
         dir_db_rollback(auth->db, &conn);
     }

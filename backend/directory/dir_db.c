@@ -470,6 +470,27 @@ dir_db_commit(dir_db_t *db, dir_conn_t **connp, uint64_t *generation_r)
 }
 
 
+ph_int_t
+dir_db_commit_silently(dir_db_t *db, dir_conn_t **connp)
+{
+    ph_int_t     rc;
+    dir_conn_t  *conn = *connp;
+
+    conn_reset(conn);
+
+    rc = dir_stmt_run(conn, dir_stmt(conn, DIR_SQL_commit));
+    if (rc != PH_OK) {
+        dir_db_rollback(db, connp);
+        return rc;
+    }
+
+    *connp = NULL;
+    pthread_mutex_unlock(&db->writing);
+
+    return PH_OK;
+}
+
+
 void
 dir_bind_str(sqlite3_stmt *st, int index, ph_str_t s)
 {

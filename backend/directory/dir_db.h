@@ -51,6 +51,8 @@ void dir_db_read_end(dir_db_t *db, dir_conn_t **conn);
 ph_int_t dir_db_write(dir_db_t *db, dir_conn_t **conn_r);
 ph_int_t dir_db_commit(dir_db_t *db, dir_conn_t **conn,
     uint64_t *generation_r);
+/* for changes that nobody else can see: the generation stays */
+ph_int_t dir_db_commit_silently(dir_db_t *db, dir_conn_t **conn);
 void dir_db_rollback(dir_db_t *db, dir_conn_t **conn);
 /* of the last commit, by any process at the time of opening */
 uint64_t dir_db_generation(const dir_db_t *db);

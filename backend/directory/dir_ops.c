@@ -72,6 +72,30 @@ dir_ops_find(uint16_t op)
 }
 
 
+static bool
+ops_uid_in(uid_t uid, const uid_t *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (list[i] == uid) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* daemons of this or, with a certificate, another host; root; administrators */
+static bool
+ops_trusted(const dir_job_t *job)
+{
+    const ph_wire_peer_t  *peer = job->req->peer;
+
+    return !peer->local || peer->uid == 0 || peer->uid == geteuid()
+           || ops_uid_in(peer->uid, job->d->admins, job->d->n_admins);
+}
+
+
 ph_int_t
 dir_op_keys(dir_job_t *job)
 {
@@ -79,6 +103,14 @@ dir_op_keys(dir_job_t *job)
     dir_key_t          keys[PH_TICKET_MAX_KEYS];
     ph_ticket_keys_t   all;
     dir_keys_answer_t  answer;
+
+    /* who has a key can make tickets: frontends, which allowed_users lets in, do
+     * not need them */
+    if (!ops_trusted(job)) {
+        ph_log(job->d->log, PH_LOG_WARN, PH2022, "op=keys peer=%s",
+               ph_log_str(ph_str_c(job->req->peer->name)));
+        return PH_DENIED;
+    }
 
     dir_tickets_keys(job->d->tickets, &all);
 
@@ -96,19 +128,6 @@ dir_op_keys(dir_job_t *job)
     explicit_bzero(keys, sizeof(keys));
 
     return rc;
-}
-
-
-static bool
-ops_uid_in(uid_t uid, const uid_t *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (list[i] == uid) {
-            return true;
-        }
-    }
-
-    return false;
 }
 
 
@@ -142,7 +161,7 @@ dir_op_service_ticket(dir_job_t *job)
 
     switch (request.kind) {
     case PH_TICKET_SERVICE:
-        if (!admin && peer->uid != geteuid() && peer->uid != 0) {
+        if (!ops_trusted(job)) {
             rc = PH_DENIED;
         }
         break;

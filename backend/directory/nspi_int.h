@@ -31,6 +31,7 @@ typedef struct {
     ph_str_t  address;
     ph_str_t  given;
     ph_str_t  surname;
+    ph_str_t  key;         /* sort key of the name, while the book is made */
 } ab_entry_t;
 
 typedef struct {

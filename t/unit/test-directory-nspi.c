@@ -505,6 +505,81 @@ test_props(void)
 }
 
 
+/* requests that are nearly right: whatever comes of them, nothing breaks */
+static void
+test_mutations(void)
+{
+    uint8_t                      bytes[512];
+    uint64_t                     seed = 88172645463325252u;
+    ph_str_t                     body;
+    uint32_t                     mids[] = { 0x11, 0x12 }, tags[] = {
+        PR_DISPLAY_NAME, PR_ENTRYID, PR_EMS_AB_PROXY_ADDRESSES };
+    ph_str_t                     names[] = { ph_str("zoe"), ph_str("al") };
+    mapi_restriction_t           r;
+    nspi_query_rows_request_t    q = { .has_stat = true, .stat = start,
+        .explicit_table_count = 2, .explicit_table = mids, .row_count = 5,
+        .has_columns = true, .columns = { 3, tags } };
+    nspi_resolve_names_request_t n = { .has_stat = true, .stat = start,
+        .has_names = true, .names = { 2, names } };
+    nspi_get_matches_request_t   m = { .has_stat = true, .stat = start,
+        .row_count = 9, .has_filter = true };
+
+    static const char *const  types[] = { "Bind", "CompareMIds", "DNToMId",
+        "GetMatches", "GetPropList", "GetProps", "GetSpecialTable",
+        "GetTemplateInfo", "ModLinkAtt", "ModProps", "QueryColumns",
+        "QueryRows", "ResolveNames", "ResortRestriction", "SeekEntries",
+        "UpdateStat", "GetMailboxUrl", "GetAddressBookUrl" };
+    ph_str_t  seeds[3];
+
+    memset(&r, 0, sizeof(r));
+    r.type = MAPI_RES_EXIST;
+    r.u.exist = PR_DISPLAY_NAME;
+    m.filter = r;
+    (void) nspi_query_rows_request_encode_new(fixture_pool, &ctx, &q,
+                                              &seeds[0]);
+    (void) nspi_resolve_names_request_encode_new(fixture_pool, &ctx, &n,
+                                                 &seeds[1]);
+    (void) nspi_get_matches_request_encode_new(fixture_pool, &ctx, &m,
+                                               &seeds[2]);
+
+    bind_book();
+
+    for (int i = 0; i < 3000; i++) {
+        body = seeds[i % 3];
+        if (body.len > sizeof(bytes)) {
+            break;
+        }
+        memcpy(bytes, body.data, body.len);
+        for (int k = 0; k < 1 + i % 4; k++) {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            bytes[seed % body.len] = (uint8_t) (seed >> 32);
+        }
+        if (seed % 5 == 0) {
+            body.len -= (seed >> 8) % body.len;
+        }
+        body.data = bytes;
+
+        memset(sequence, 0, 16);
+        (void) ask(types[(seed >> 40) % ph_nelts(types)], body);
+        if (result != 0 && result != 12) {
+            bind_book();    /* a Bind among them has ended the session */
+        }
+        if (i % 100 == 99) {
+            ph_pool_reset(fixture_pool);
+            (void) nspi_query_rows_request_encode_new(fixture_pool, &ctx, &q,
+                                                      &seeds[0]);
+            (void) nspi_resolve_names_request_encode_new(fixture_pool, &ctx,
+                                                         &n, &seeds[1]);
+            (void) nspi_get_matches_request_encode_new(fixture_pool, &ctx,
+                                                       &m, &seeds[2]);
+        }
+    }
+    pass("3000 broken requests");
+}
+
+
 int
 main(void)
 {
@@ -541,6 +616,7 @@ main(void)
     test_names();
     test_matches();
     test_props();
+    test_mutations();
 
     nspi_destroy(&d.nspi);
     fixture_end();
