@@ -66,9 +66,10 @@ ph_process_user(ph_master_t *m, const char **err_r)
 ph_int_t
 ph_process_run_dir(ph_master_t *m, const char **err_r)
 {
-    int          rc;
-    char        *path, *slash;
-    ph_daemon_t *d;
+    int           rc;
+    char         *path, *slash;
+    mode_t        mask;
+    ph_daemon_t  *d;
 
     d = m->daemon;
 
@@ -76,6 +77,10 @@ ph_process_run_dir(ph_master_t *m, const char **err_r)
     if (path == NULL) {
         return PH_NOMEM;
     }
+
+    /* clients of other users have to get through to the sockets */
+
+    mask = umask(022);
 
     for (slash = path; *slash != '\0'; ) {
 
@@ -90,6 +95,7 @@ ph_process_run_dir(ph_master_t *m, const char **err_r)
     }
 
     rc = mkdir(path, 0755);
+    (void) umask(mask);
 
     if (rc == 0 && m->user != NULL) {
         rc = chown(path, m->uid, m->gid);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -86,8 +87,8 @@ on_request(ph_wire_req_t *req, void *data)
     default:
         (void) getrlimit(RLIMIT_CORE, &core);
         (void) getrlimit(RLIMIT_NOFILE, &files);
-        (void) snprintf(text, sizeof(text), "%d %d %d %s",
-                        (int) core.rlim_cur,
+        (void) snprintf(text, sizeof(text), "%d %d %d %d %d %s",
+                        (int) getuid(), (int) getgid(), (int) core.rlim_cur,
                         prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
                         (int) files.rlim_cur, getenv("UV_THREADPOOL_SIZE"));
         ph_wire_reply(req, PH_WIRE_OK, ph_str_c(text));
@@ -167,16 +168,18 @@ daemon_main(int argc, char **argv)
 
 /* ---- what the test does with it ---- */
 
+static const char  *user = "";
+
 static void
 configure(const char *node)
 {
     FILE  *f;
 
     f = fopen(conf, "w");
-    fprintf(f, "main { run_dir = \"%s/run/x\" open_files = 300 }\n"
+    fprintf(f, "main { run_dir = \"%s/run/x\" open_files = 300 user = \"%s\" }\n"
             "log { file = \"%s\" level = debug }\n"
             "exmdb {\n  workers = 2\n  node = \"%s\"\n  threads = 3\n"
-            "  stop_timeout = 2s\n}\n", dir, log_file, node);
+            "  stop_timeout = 2s\n}\n", dir, user, log_file, node);
     fclose(f);
 }
 
@@ -398,6 +401,7 @@ test_options(void)
 static void
 test_life(void)
 {
+    int        core, nnp, files, threads;
     bool       slow;
     char       text[128], moved[200];
     pid_t      master, old[2], new[2];
@@ -411,8 +415,8 @@ test_life(void)
     (void) snprintf(text, sizeof(text), "%d\n", (int) master);
     is_cstr(slurp(pid_file), text, "PID file");
     ok(ask(OP_LIMITS, text, sizeof(text)), "limits");
-    ok(strncmp(text, "0 1 ", 4) == 0 && strtol(text + 4, NULL, 10) >= 300
-       && strcmp(strrchr(text, ' '), " 3") == 0,
+    ok(sscanf(text, "%*d %*d %d %d %d %d", &core, &nnp, &files, &threads) == 4
+       && core == 0 && nnp == 1 && files >= 300 && threads == 3,
        "no core, no new privileges, descriptors, threads: %s", text);
 
     is_int(ended(launch("-f")), 1, "a second one");
@@ -484,11 +488,73 @@ test_life(void)
     ok(master > 1 && kill(master, SIGTERM) == 0 && gone(master), "stops");
 }
 
+/* started by root: everything runs as somebody else then */
+static void
+test_privileges(void)
+{
+    int             uid, gid;
+    char            text[200];
+    pid_t           master, pids[2];
+    struct stat     st;
+    struct passwd  *pw;
+
+    pw = getpwnam("nobody");
+
+    if (geteuid() != 0 || pw == NULL) {
+        diag("not root: privileges are not tested");
+        return;
+    }
+
+    user = "no-such-user";
+    configure("one");
+    is_int(ended(launch("-t")), 1, "a user that does not exist");
+    ok(strstr(output(), "posthorn.conf:1: main.user: no such user") != NULL,
+       "is named");
+
+    /* a folder of that user, as the installation makes it */
+
+    user = "nobody";
+    configure("one");
+    (void) unlink(log_file);
+    (void) snprintf(text, sizeof(text), "%s/run/x", dir);
+    (void) rmdir(text);
+    (void) snprintf(text, sizeof(text), "%s/run", dir);
+    (void) rmdir(text);
+    (void) chmod(dir, 0755);
+    (void) chmod(notify, 0777);
+
+    while (recv(notify_fd, text, sizeof(text), MSG_DONTWAIT) > 0) {
+        /* what the one before has said */
+    }
+
+    (void) chown(dir, pw->pw_uid, pw->pw_gid);
+
+    master = launch("-f");
+    ok_or_bail(notified("READY=1"), "started by root");
+    ok(workers(pids, "one") && ask(OP_LIMITS, text, sizeof(text))
+       && sscanf(text, "%d %d", &uid, &gid) == 2 && (uid_t) uid == pw->pw_uid
+       && (gid_t) gid == pw->pw_gid, "workers run as nobody: %s", text);
+    ok(stat(address + 5, &st) == 0 && st.st_uid == pw->pw_uid
+       && (st.st_mode & 0777) == 0660, "the socket is theirs");
+    ok(stat(log_file, &st) == 0 && st.st_uid == pw->pw_uid
+       && stat(pid_file, &st) == 0 && st.st_uid == pw->pw_uid,
+       "log and PID file too");
+
+    (void) kill(master, SIGUSR1);
+    configure("two");
+    (void) kill(master, SIGHUP);
+    ok(notified("READY=1") && workers(pids, "two"), "reloads as nobody");
+
+    (void) kill(master, SIGTERM);
+    is_int(ended(master), 0, "ends");
+    ok(access(pid_file, F_OK) == -1 && access(address + 5, F_OK) == -1,
+       "and can remove its files");
+}
+
 int
 main(void)
 {
     struct sockaddr_un  un;
-
 
     tap_tmpdir(dir, sizeof(dir));
     (void) snprintf(conf, sizeof(conf), "%s/posthorn.conf", dir);
@@ -507,6 +573,7 @@ main(void)
 
     test_options();
     test_life();
+    test_privileges();
 
     (void) close(notify_fd);
     tap_rmdir(dir);
