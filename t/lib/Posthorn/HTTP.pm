@@ -57,7 +57,8 @@ sub start {
     $body = '' unless defined $body;
     my $fresh = !$self->{s};
     $self->connect if $fresh;
-    my $msg = "$method $path HTTP/1.1\r\nHost: $self->{host}\r\n";
+    my $msg = "$method $path HTTP/1.1\r\n"
+        . "Host: $self->{host}:$self->{port}\r\n";
     $msg .= "Authorization: $self->{auth}\r\n"
         if $self->{auth} && !$headers->{Authorization};
     $msg .= "$_: $headers->{$_}\r\n" for sort keys %$headers;

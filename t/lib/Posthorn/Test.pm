@@ -608,7 +608,7 @@ sub write_postfix_conf {
     make_path($dir);
     my $out = `sh $cmd --dir $dir --port $self->{ports}{smtp} \\
         --relay 127.0.0.1:$self->{ports}{sink} --domain $self->{domain} \\
-        --run $self->{dir}/run --log $self->{dir}/log/postfix.log 2>&1`;
+        --lmtp $self->{ports}{lmtp} --run $self->{dir}/run --log $self->{dir}/log/postfix.log 2>&1`;
     croak("postfix configuration: $out") if $?;
 }
 
