@@ -772,7 +772,7 @@ ex_directory_destroy(ex_directory_t **dirp)
     ex_directory_t  *dir = *dirp;
 
     *dirp = NULL;
-    uv_timer_stop(&dir->timer);
+    uv_close((uv_handle_t *) &dir->timer, NULL);
     ex_facts_flush(dir);
     ph_wire_client_destroy(&dir->client);
     ph_wire_sync_destroy(&dir->sync);

@@ -26,7 +26,6 @@ struct ex_mailboxes_s {
     ex_t          *ex;
     store_env_t   *env;
     uv_timer_t     sweep;
-    uv_timer_t     retry;
     uint32_t       open;
     bool           closing_all;
     ph_work_pt     all_closed;
@@ -76,6 +75,17 @@ ex_mailboxes_create(ex_t *ex, ex_mailboxes_t **mailboxes_r)
     *mailboxes_r = all;
 
     return PH_OK;
+}
+
+
+void
+ex_mailboxes_destroy(ex_mailboxes_t **allp)
+{
+    ex_mailboxes_t  *all = *allp;
+
+    *allp = NULL;
+    uv_close((uv_handle_t *) &all->sweep, NULL);
+    store_env_destroy(&all->env);
 }
 
 

@@ -87,6 +87,8 @@ struct ex_mailbox_s {
 };
 
 ph_int_t ex_mailboxes_create(ex_t *ex, ex_mailboxes_t **mailboxes_r);
+/* All stores are closed. */
+void ex_mailboxes_destroy(ex_mailboxes_t **mailboxes);
 /* Closes every store, then calls done. */
 void ex_mailboxes_close_all(ex_t *ex, ph_work_pt done, void *data);
 

@@ -268,17 +268,25 @@ ex_session_sweep(uv_timer_t *timer)
 
 
 void
-ex_sessions_destroy(ex_sessions_t **allp)
+ex_sessions_end(ex_t *ex)
 {
-    ex_session_t   *s, *newer;
-    ex_sessions_t  *all = *allp;
+    ex_session_t  *s, *newer;
 
-    for (s = all->oldest; s != NULL; s = newer) {
+    for (s = ex->sessions->oldest; s != NULL; s = newer) {
         newer = s->newer;
         ex_session_end(s, "stop");
     }
+}
 
-    *allp = all;
+
+void
+ex_sessions_destroy(ex_sessions_t **allp)
+{
+    ex_sessions_t  *all = *allp;
+
+    *allp = NULL;
+    uv_close((uv_handle_t *) &all->sweep, NULL);
+    free(all->buckets);
 }
 
 

@@ -58,7 +58,8 @@ struct ex_session_s {
 };
 
 ph_int_t ex_sessions_create(ex_t *ex, ex_sessions_t **sessions_r);
-/* Ends all sessions, when no request runs. */
+/* Ends all sessions. */
+void ex_sessions_end(ex_t *ex);
 void ex_sessions_destroy(ex_sessions_t **sessions);
 /* The worker stops: parked clients are told to come again. */
 void ex_sessions_stop(ex_t *ex);

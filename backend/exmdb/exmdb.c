@@ -301,6 +301,17 @@ ex_worker_create(ph_daemon_t *d)
 }
 
 
+void
+ex_worker_destroy(ex_t *ex)
+{
+    ex_submits_destroy(&ex->submits);
+    ex_sessions_destroy(&ex->sessions);
+    ex_mailboxes_destroy(&ex->mailboxes);
+    ex_route_destroy(&ex->route);
+    ex_directory_destroy(&ex->directory);
+}
+
+
 static ph_int_t
 ex_start(ph_daemon_t *d)
 {
@@ -323,6 +334,7 @@ ex_stop_stores_closed(void *data)
 {
     ex_t  *ex = data;
 
+    ex_worker_destroy(ex);
     ph_daemon_stopped(ex->daemon);
 }
 
@@ -339,7 +351,7 @@ ex_stop_drained(void *data)
         }
     }
 
-    ex_sessions_destroy(&ex->sessions);
+    ex_sessions_end(ex);
     ex_mailboxes_close_all(ex, ex_stop_stores_closed, ex);
 }
 

@@ -92,6 +92,8 @@ struct ex_s {
 
 /* The root object with everything but its listeners; NULL: logged why not. */
 ex_t *ex_worker_create(ph_daemon_t *d);
+/* Frees what it made; sessions are ended and mailboxes closed before. */
+void ex_worker_destroy(ex_t *ex);
 
 /* Fills the hooks of ph_daemon_t. */
 void ex_daemon_init(ph_daemon_t *d);
