@@ -17,20 +17,26 @@ pattern(size_t n)
     return p;
 }
 
+static unsigned  n_files;
+
+static int
+count_file(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void) path;
+    (void) st;
+    (void) ftw;
+    n_files += flag == FTW_F;
+    return 0;
+}
+
 static unsigned
 blob_files(void)
 {
-    FILE      *f;
-    char       cmd[256], line[32];
-    unsigned   n;
+    char  path[256];
 
-    snprintf(cmd, sizeof(cmd), "find %s/blobs -type f | wc -l", fx.path);
-    f = popen(cmd, "r");
-    n = f && fgets(line, sizeof(line), f) ? (unsigned) atoi(line) : 999;
-    if (f) {
-        pclose(f);
-    }
-    return n;
+    snprintf(path, sizeof(path), "%s/blobs", fx.path);
+    n_files = 0;
+    return nftw(path, count_file, 8, FTW_PHYS) == 0 ? n_files : 999;
 }
 
 static bool
