@@ -166,41 +166,22 @@ ex_submit_end(ex_sending_t *s, bool again)
 
 /* ---- loading, on a thread ---- */
 
+/* The request for the delivery daemon; the value points into the message. */
 static ph_int_t
-ex_submit_load(ex_sending_t *s, store_conn_t *conn)
+ex_submit_body(ex_sending_t *s, store_conn_t *conn, store_message_t *msg)
 {
-    uint32_t                     n;
     ph_int_t                     rc;
-    store_submit_t              *rows;
-    mapi_message_t               value;
-    store_message_t             *msg;
     delivery_submit_request_t    r;
-
-    rc = store_submit_due(conn, ph_now_filetime(), 1, s->pool, &n, &rows,
-                          &s->next_due);
-    if (rc != PH_OK || n == 0) {
-        return rc;
-    }
-
-    s->found = true;
-    s->row = rows[0];
-
-    rc = store_message_open(conn, 0, s->row.message, STORE_OPEN_READONLY,
-                            &msg);
-    if (rc != PH_OK) {
-        return rc;
-    }
-
-    rc = store_message_export(conn, msg, EX_SUBMIT_MEMORY, s->pool, &value);
-    store_message_close(&msg);
-    if (rc != PH_OK) {
-        return rc;
-    }
 
     memset(&r, 0, sizeof(r));
 
-    rc = ex_recipients_resolve(s->ex, s->pool, &value, &r.recipients_count,
-                               &r.recipients);
+    rc = store_message_export(conn, msg, EX_SUBMIT_MEMORY, s->pool,
+                              &r.message);
+    if (rc == PH_OK) {
+        rc = ex_recipients_resolve(s->ex, s->pool, &r.message,
+                                   &r.recipients_count, &r.recipients);
+    }
+
     if (rc != PH_OK) {
         return rc;
     }
@@ -217,10 +198,39 @@ ex_submit_load(ex_sending_t *s, store_conn_t *conn)
     memcpy(r.id, s->row.data.data, EX_SUBMIT_ID);
     r.mailbox = s->mb->facts->entry.address;
     r.sender = s->mb->facts->entry.address;
-    r.message = value;
     r.request_id = ph_str_lit("");
 
     return delivery_submit_request_encode_new(s->pool, &r, &s->body);
+}
+
+
+static ph_int_t
+ex_submit_load(ex_sending_t *s, store_conn_t *conn)
+{
+    uint32_t           n;
+    ph_int_t           rc;
+    store_submit_t    *rows;
+    store_message_t   *msg;
+
+    rc = store_submit_due(conn, ph_now_filetime(), 1, s->pool, &n, &rows,
+                          &s->next_due);
+    if (rc != PH_OK || n == 0) {
+        return rc;
+    }
+
+    s->found = true;
+    s->row = rows[0];
+
+    rc = store_message_open(conn, 0, s->row.message, STORE_OPEN_READONLY,
+                            &msg);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    rc = ex_submit_body(s, conn, msg);
+    store_message_close(&msg);
+
+    return rc;
 }
 
 
@@ -253,9 +263,8 @@ ex_submit_folder(const ex_sending_t *s, store_conn_t *conn, bool *delete_r,
     tags.n = ph_nelts(wanted);
     tags.tag = wanted;
     rc = store_message_get(conn, msg, &tags, STORE_NO_LIMIT, s->pool, &v);
-    store_message_close(&msg);
-
     if (rc != PH_OK) {
+        store_message_close(&msg);
         return rc;
     }
 
@@ -269,6 +278,9 @@ ex_submit_folder(const ex_sending_t *s, store_conn_t *conn, bool *delete_r,
     {
         *fid_r = fid;
     }
+
+    /* the values point into it */
+    store_message_close(&msg);
 
     return PH_OK;
 }
