@@ -1,199 +1,196 @@
-
 #include "ma_auth.h"
 
 #include "lib/ph_str.h"
 #include "lib/ph_ticket.h"
 
 
-ph_int_t
-ma_protocol_parse(ph_str_t name, ma_protocol_t *protocol_r)
+static int
+ma_hex(uint8_t c)
 {
-    static const char  *names[] = { "imap", "pop3", "smtp" };
-
-    size_t  i;
-
-    for (i = 0; i < ph_nelts(names); i++) {
-        if (ph_str_ieq_c(name, names[i])) {
-            *protocol_r = (ma_protocol_t) i;
-            return PH_OK;
-        }
+    if (c >= '0' && c <= '9') {
+        return c - '0';
     }
 
-    return PH_INVALID;
+    c |= 0x20;
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 
-bool
-ma_value_safe(ph_str_t value)
+/* nginx escapes what could break a header line as %XX */
+
+static ph_int_t
+ma_unescape(ph_pool_t *pool, ph_str_t in, size_t max, bool printable,
+    ph_str_t *out_r)
 {
-    size_t  i;
-
-    for (i = 0; i < value.len; i++) {
-        if (value.data[i] < 0x20 || value.data[i] == 0x7f) {
-            return false;
-        }
-    }
-
-    return true;
-}
-
-
-ph_int_t
-ma_unescape(ph_pool_t *pool, ph_str_t value, ph_str_t *text_r)
-{
+    int       hi, lo;
     size_t    i, n;
-    uint8_t  *p;
+    uint8_t  *out, c;
 
-    if (value.len > 3 * MA_MAX_VALUE) {
+    *out_r = ph_str_null;
+
+    if (in.len > max * 3) {
         return PH_TOOBIG;
     }
 
-    p = ph_palloc(pool, value.len + 1);
-    if (p == NULL) {
+    out = ph_palloc(pool, in.len + 1);
+    if (out == NULL) {
         return PH_NOMEM;
     }
 
     n = 0;
 
-    for (i = 0; i < value.len; i++) {
+    for (i = 0; i < in.len; i++) {
+        c = in.data[i];
 
-        if (value.data[i] != '%') {
-            p[n++] = value.data[i];
-            continue;
+        if (c == '%') {
+            if (in.len - i < 3) {
+                return PH_INVALID;
+            }
+
+            hi = ma_hex(in.data[i + 1]);
+            lo = ma_hex(in.data[i + 2]);
+
+            if (hi < 0 || lo < 0) {
+                return PH_INVALID;
+            }
+
+            c = (uint8_t) (hi << 4 | lo);
+            i += 2;
         }
 
-        if (value.len - i < 3
-            || ph_hex_decode(&p[n], 1, (ph_str_t) { 2, value.data + i + 1 })
-               != PH_OK)
-        {
+        if (c == '\0' || (printable && (c < 0x20 || c == 0x7f))) {
             return PH_INVALID;
         }
 
-        n++;
-        i += 2;
+        out[n++] = c;
     }
 
-    if (n > MA_MAX_VALUE) {
+    if (n > max) {
         return PH_TOOBIG;
     }
 
-    *text_r = (ph_str_t) { n, p };
+    out_r->data = out;
+    out_r->len = n;
 
-    if (!ma_value_safe(*text_r) || !ph_utf8_valid(*text_r)) {
+    return PH_OK;
+}
+
+
+ph_int_t
+ma_request_read(ph_pool_t *pool, const ma_headers_t *h, ma_request_t *r)
+{
+    static const char *const  protocols[] = { "imap", "pop3", "smtp" };
+
+    size_t    i;
+    ph_int_t  rc;
+
+    memset(r, 0, sizeof(ma_request_t));
+
+    for (i = 0; i < ph_nelts(protocols); i++) {
+        if (ph_str_ieq_c(h->protocol, protocols[i])) {
+            break;
+        }
+    }
+
+    if (i == ph_nelts(protocols)) {
         return PH_INVALID;
+    }
+
+    r->protocol = (ma_protocol_t) i;
+
+    if (ph_str_ieq_c(h->method, "plain") || ph_str_ieq_c(h->method, "login")) {
+        r->method = MA_PLAIN;
+
+    } else if (ph_str_ieq_c(h->method, "none")) {
+        r->method = MA_NONE;
+
+    } else {
+        r->method = MA_UNSUPPORTED;
+    }
+
+    rc = ma_unescape(pool, h->user, MA_MAX_USER, true, &r->user);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    rc = ma_unescape(pool, h->password, MA_MAX_PASSWORD, false, &r->password);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    r->client = h->client;
+    r->tls = ph_str_ieq_c(h->ssl, "on");
+
+    if (ph_str_u64(h->attempt, &r->attempt) != PH_OK) {
+        r->attempt = 1;
     }
 
     return PH_OK;
 }
 
 
-static bool
-ma_address_valid(ph_str_t client)
+const char *
+ma_status(ma_result_t result)
 {
-    size_t   i;
-    uint8_t  c;
+    switch (result) {
 
-    if (client.len > 64) {
-        return false;
+    case MA_OK:
+        return "OK";
+
+    case MA_WRONG:
+        return "Invalid login or password";
+
+    case MA_NEED_TLS:
+        return "Encryption required: use TLS before logging in";
+
+    case MA_NEED_AUTH:
+        return "Authentication required";
+
+    case MA_BAD_METHOD:
+        return "Authentication method not supported, use PLAIN or LOGIN";
+
+    case MA_NO_BACKEND:
+        return "Service not available";
+
+    default:
+        return "Temporary server problem, try again later";
     }
-
-    for (i = 0; i < client.len; i++) {
-        c = client.data[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')
-              || (c >= 'A' && c <= 'F') || c == '.' || c == ':'))
-        {
-            return false;
-        }
-    }
-
-    return true;
 }
 
 
-ph_int_t
-ma_request_parse(ph_pool_t *pool, const ma_head_t *head,
-    ma_request_t *request_r)
+const char *
+ma_smtp_code(ma_result_t result)
+{
+    switch (result) {
+
+    case MA_OK:
+        return NULL;
+
+    case MA_WRONG:
+        return "535 5.7.8";
+
+    case MA_NEED_TLS:
+        return "538 5.7.11";
+
+    case MA_NEED_AUTH:
+        return "530 5.7.0";
+
+    case MA_BAD_METHOD:
+        return "504 5.5.4";
+
+    default:
+        return "454 4.7.0";
+    }
+}
+
+
+uint32_t
+ma_right(ma_protocol_t protocol)
 {
     static const uint32_t  rights[] = {
         PH_RIGHT_IMAP, PH_RIGHT_POP3, PH_RIGHT_SMTP
     };
 
-    ph_int_t  rc;
-    uint64_t  attempt;
-
-    memset(request_r, 0, sizeof(ma_request_t));
-
-    if (ma_protocol_parse(head->protocol, &request_r->protocol) != PH_OK) {
-        return PH_INVALID;
-    }
-
-    request_r->right = rights[request_r->protocol];
-
-    /* "unix:" stands for a client on a local socket */
-
-    if (ma_address_valid(head->client)) {
-        request_r->client = head->client;
-    }
-
-    if (ph_str_u64(head->attempt, &attempt) == PH_OK
-        && attempt >= MA_MAX_ATTEMPTS)
-    {
-        request_r->last = true;
-    }
-
-    if (request_r->protocol == MA_SMTP && ph_str_ieq_c(head->method, "none")) {
-        request_r->anonymous = true;
-        return PH_OK;
-    }
-
-    if (!ph_str_ieq_c(head->method, "plain")) {
-        return PH_INVALID;
-    }
-
-    rc = ma_unescape(pool, head->user, &request_r->user);
-    if (rc != PH_OK) {
-        return rc == PH_NOMEM ? rc : PH_INVALID;
-    }
-
-    rc = ma_unescape(pool, head->password, &request_r->password);
-    if (rc != PH_OK) {
-        return rc == PH_NOMEM ? rc : PH_INVALID;
-    }
-
-    return request_r->user.len != 0 ? PH_OK : PH_INVALID;
-}
-
-
-const char *
-ma_failure_status(ma_failure_t failure)
-{
-    switch (failure) {
-
-    case MA_LATER:
-        return "Temporary authentication failure";
-
-    case MA_UNSUPPORTED:
-        return "Authentication method not supported";
-
-    default:
-        return "Invalid login or password";
-    }
-}
-
-
-const char *
-ma_failure_code(ma_failure_t failure)
-{
-    switch (failure) {
-
-    case MA_LATER:
-        return "454 4.7.0";
-
-    case MA_UNSUPPORTED:
-        return "504 5.5.4";
-
-    default:
-        return "535 5.7.8";
-    }
+    return rights[protocol];
 }

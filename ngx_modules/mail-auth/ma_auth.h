@@ -1,6 +1,6 @@
 /*
- * The protocol that nginx's mail proxy speaks with its auth_http server:
- * headers in, headers out.
+ * What nginx's mail proxy asks by HTTP before it connects a client to a
+ * backend: its request headers as values, and the texts of the answers.
  */
 
 #ifndef MA_AUTH_H
@@ -9,61 +9,65 @@
 #include "lib/ph_core.h"
 #include "lib/ph_pool.h"
 
-#define MA_MAX_VALUE     1024    /* bytes of a decoded user or password */
-#define MA_MAX_ATTEMPTS  5       /* on one connection, then it is closed */
+#define MA_MAX_USER      320
+#define MA_MAX_PASSWORD  1024
+#define MA_MAX_ATTEMPTS  5        /* of one connection */
+#define MA_WAIT          "3"      /* seconds between attempts */
 
 typedef enum {
-    MA_IMAP = 0,
-    MA_POP3,
-    MA_SMTP,
-    MA_PROTOCOLS
+    MA_IMAP = 0, MA_POP3, MA_SMTP, MA_PROTOCOLS
 } ma_protocol_t;
 
-typedef struct {
-    ph_str_t  method;       /* Auth-Method */
-    ph_str_t  user;         /* Auth-User, percent-encoded */
-    ph_str_t  password;     /* Auth-Pass, percent-encoded */
-    ph_str_t  protocol;     /* Auth-Protocol */
-    ph_str_t  client;       /* Client-IP */
-    ph_str_t  attempt;      /* Auth-Login-Attempt */
-} ma_head_t;
+typedef enum {
+    MA_PLAIN = 0,                 /* user and password are there */
+    MA_NONE,                      /* SMTP without authentication */
+    MA_UNSUPPORTED                /* APOP, CRAM-MD5, EXTERNAL */
+} ma_method_t;
 
 typedef struct {
     ma_protocol_t  protocol;
-    bool           anonymous;    /* Auth-Method none: SMTP without a log-in */
-    ph_str_t       user;
-    ph_str_t       password;
-    ph_str_t       client;       /* an address as text, or empty */
-    uint32_t       right;        /* PH_RIGHT_* that the protocol needs */
-    bool           last;         /* no further attempt on this connection */
+    ma_method_t    method;
+    ph_str_t       user;          /* decoded, in pool */
+    ph_str_t       password;      /* decoded, in pool; wipe after use */
+    ph_str_t       client;        /* address, as text */
+    bool           tls;
+    uint64_t       attempt;       /* from 1 */
 } ma_request_t;
 
-typedef enum {
-    MA_WRONG = 0,     /* user, password, or the service is not allowed */
-    MA_LATER,         /* cannot be checked now */
-    MA_UNSUPPORTED    /* method, protocol or encoding */
-} ma_failure_t;
+/* the request's headers as they came; absent ones are empty */
+typedef struct {
+    ph_str_t  protocol;           /* Auth-Protocol */
+    ph_str_t  method;             /* Auth-Method */
+    ph_str_t  user;               /* Auth-User */
+    ph_str_t  password;           /* Auth-Pass */
+    ph_str_t  attempt;            /* Auth-Login-Attempt */
+    ph_str_t  client;             /* Client-IP */
+    ph_str_t  ssl;                /* Auth-SSL */
+} ma_headers_t;
 
 /*
- * Reads a request.  PH_INVALID: a protocol or method that is not supported, or
- * a value with control characters or a broken escape.  PH_NOMEM.  Results are
- * in pool or point into head.
+ * Reads the headers.  PH_INVALID: a protocol that does not exist, a broken escape,
+ * or a control character in a user name; PH_TOOBIG; PH_NOMEM.
  */
-ph_int_t ma_request_parse(ph_pool_t *pool, const ma_head_t *head,
-    ma_request_t *request_r);
+ph_int_t ma_request_read(ph_pool_t *pool, const ma_headers_t *h,
+    ma_request_t *r);
 
-/* "imap", "pop3" or "smtp", any case; PH_INVALID */
-ph_int_t ma_protocol_parse(ph_str_t name, ma_protocol_t *protocol_r);
+typedef enum {
+    MA_OK = 0,
+    MA_WRONG,                     /* user or password */
+    MA_LATER,                     /* the directory is away or throttles */
+    MA_NEED_TLS,
+    MA_NEED_AUTH,
+    MA_BAD_METHOD,
+    MA_NO_BACKEND                 /* the service is not configured */
+} ma_result_t;
 
-/* %XX sequences of nginx's mail proxy; PH_INVALID, PH_TOOBIG, PH_NOMEM */
-ph_int_t ma_unescape(ph_pool_t *pool, ph_str_t value, ph_str_t *text_r);
+/* Auth-Status: never with bytes from the request. */
+const char *ma_status(ma_result_t result);
+/* Auth-Error-Code for SMTP; NULL with MA_OK */
+const char *ma_smtp_code(ma_result_t result);
 
-/* no octet below 0x20 and no 0x7f: may be the value of a header */
-bool ma_value_safe(ph_str_t value);
-
-/* fixed texts: nothing that a client sent ever comes back */
-const char *ma_failure_status(ma_failure_t failure);
-/* SMTP reply code for Auth-Error-Code */
-const char *ma_failure_code(ma_failure_t failure);
+/* PH_RIGHT_* that the protocol needs */
+uint32_t ma_right(ma_protocol_t protocol);
 
 #endif

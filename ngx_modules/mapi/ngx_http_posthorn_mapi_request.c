@@ -614,6 +614,7 @@ ngx_http_posthorn_mapi_take(ngx_http_request_t *r,
     ngx_http_posthorn_mapi_ctx_t *ctx)
 {
     ph_wbuf_t                          b;
+    ngx_uint_t                         i;
     dir_nspi_answer_t                  nspi;
     exmdb_emsmdb_ping_answer_t         ping;
     exmdb_emsmdb_wait_answer_t         wait;
@@ -640,8 +641,16 @@ ngx_http_posthorn_mapi_take(ngx_http_request_t *r,
         ngx_memcpy(ctx->session, nspi.session, 16);
         ngx_memcpy(ctx->next_sequence, nspi.sequence, 16);
         ctx->worker = 0;
-        ctx->send_context = 1;
-        ctx->send_sequence = 1;
+
+        /* no session any more: after Unbind, or a Bind that failed */
+
+        for (i = 0; i < 16; i++) {
+            if (nspi.session[i]) {
+                ctx->send_context = 1;
+                ctx->send_sequence = (ctx->type->kind != MH_PING);
+                break;
+            }
+        }
 
         ph_put_str(&b, nspi.body);
         goto done;
