@@ -67,7 +67,7 @@ Text with \x{e4}\x{f6}\x{fc} and \x{20ac}.
 --inner
 Content-Type: text/html; charset=utf-8
 
-<html><body><p>Text with <b>\x{e4}\x{f6}\x{fc}</b></p></body></html>
+<html><body><p>Text with <b>\x{e4}\x{f6}\x{fc}</b> and &euro;.</p></body></html>
 --inner--
 --outer
 Content-Type: application/octet-stream; name="data.bin"
@@ -143,12 +143,12 @@ cmp_ok($row->{PR_MESSAGE_SIZE}, '>', 100_000, 'and its size');
 my $message = $m->open_message($m->{folders}{inbox}, $row->{PidTagMid});
 is($message->{ec}, 0, 'OpenMessage');
 my $h = $message->{handle};
-is($message->{recipient_count}, 2, 'two recipients');
+is($message->{info}{recipient_count}, 2, 'two recipients');
 
 my $all = $m->rop('GetPropertiesAll', { property_size_limit => 0,
     want_unicode => 1 }, $h);
 my %props = map { Posthorn::Codec::tag_name($_->[0]) => $_->[1] }
-    @{ $all->{props}{v} || $all->{props} };
+    @{ $all->{props} };
 cmp_ok(scalar keys %props, '>', 40, scalar(keys %props) . ' properties');
 is(value($props{PR_SENDER_SMTP_ADDRESS}
     // $m->get($h, 'PR_SENDER_EMAIL_ADDRESS')->{PR_SENDER_EMAIL_ADDRESS}),
@@ -163,8 +163,7 @@ like($body, qr/^Text with \x{e4}\x{f6}\x{fc} and \x{20ac}\./, 'the text');
 like($m->read_stream($h, PR('PR_HTML')), qr/<b>.*<\/b>/s, 'the HTML');
 
 my $recipients = $m->rop('ReadRecipients', { row_id => 0 }, $h);
-is(scalar @{ $recipients->{rows} || $recipients->{recipient_rows} || [] }, 2,
-    'ReadRecipients');
+is($recipients->{row_count}, 2, 'ReadRecipients');
 
 my $table = $m->rop('GetAttachmentTable', { table_flags => 0 }, $h)->{handle};
 my ($a) = $m->rows($table, qw(PR_ATTACH_NUM PR_ATTACH_LONG_FILENAME

@@ -446,6 +446,9 @@ sub diag_logs {
 sub die_with_logs {
     my ($self, $why) = @_;
     Test::More::fail($why);
+    for my $report (glob("$self->{dir}/log/{asan,ubsan}.*")) {
+        Test::More::diag(substr(_slurp($report), 0, 3000));
+    }
     Test::More::BAIL_OUT($why) if $ENV{POSTHORN_BAIL};
     die "$why\n";
 }
