@@ -8,7 +8,7 @@
 
 typedef struct {
     const char  *name;    /* as mail names it, lower case */
-    const char  *icu;     /* the converter; mail's labels are often too narrow */
+    const char  *icu;    /* the converter; mail's labels are often too narrow */
     uint32_t     cpid;
 } conv_charset_t;
 

@@ -15,10 +15,11 @@ const char *conv_cpid_charset(uint32_t cpid);
 
 /*
  * Decodes text that says it is in `charset` (empty: it says nothing).  Never
- * refuses: a label that the bytes contradict, or that nobody knows, gives way to
- * UTF-8 when the bytes are valid UTF-8, else to `fallback` (NULL: windows-1252).
- * Single bad bytes become U+FFFD.  NUL is dropped.  *cpid_r (may be NULL) is the
- * code page that was used.  The result may be `in` itself.  PH_NOMEM.
+ * refuses: a label that the bytes contradict, or that nobody knows, gives way
+ * to UTF-8 when the bytes are valid UTF-8, else to `fallback` (NULL:
+ * windows-1252). Single bad bytes become U+FFFD.  NUL is dropped.  *cpid_r (may
+ * be NULL) is the code page that was used.  The result may be `in` itself.
+ * PH_NOMEM.
  */
 ph_int_t conv_charset_decode(ph_pool_t *pool, ph_str_t in, ph_str_t charset,
     const char *fallback, ph_str_t *utf8_r, uint32_t *cpid_r);

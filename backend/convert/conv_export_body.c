@@ -266,7 +266,7 @@ conv_put_related(conv_export_t *x, const mapi_message_t *msg,
 }
 
 
-/* charset declarations in the HTML would contradict ours; readers prefer ours */
+/* a charset named in the HTML may contradict ours; readers prefer ours */
 static ph_int_t
 conv_load_bodies(conv_export_t *x, const mapi_values_t *v, conv_tree_t *tree)
 {

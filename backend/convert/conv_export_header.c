@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 
-/* "IMCEAEX-..." keeps an address that is none in the Internet (MS-OXCMAIL 2.1.3) */
+/* "IMCEAEX-..." keeps an address that is none in the Internet (MS-OXCMAIL) */
 static ph_str_t
 conv_imcea(conv_export_t *x, ph_str_t type, ph_str_t address)
 {

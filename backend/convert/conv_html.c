@@ -1,8 +1,8 @@
 /*
- * A reader of HTML that makes text, in one pass over the bytes and in linear time
- * with bounded memory.  (libxml2's HTML parser searches its stack of open
- * elements at each end tag: deep nesting costs quadratic time, and mail comes from
- * strangers.)  Its table of named characters is used.
+ * A reader of HTML that makes text, in one pass over the bytes and in linear
+ * time with bounded memory.  (libxml2's HTML parser searches its stack of open
+ * elements at each end tag: deep nesting costs quadratic time, and mail comes
+ * from strangers.)  Its table of named characters is used.
  */
 
 #include "conv_html.h"

@@ -21,7 +21,7 @@ typedef struct {
     conv_part_t         *root;
     mapi_message_t      *msg;
     conv_props_t         props;
-    const char          *charset;         /* of raw 8-bit headers; may be NULL */
+    const char          *charset;        /* of raw 8-bit headers; may be NULL */
     uint32_t             cap_recipients;
     uint32_t             cap_attachments;
     uint32_t             n_visible;       /* attachments that are not hidden */

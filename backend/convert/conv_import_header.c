@@ -497,7 +497,7 @@ conv_rule_find(ph_str_t name)
 }
 
 
-/* what no rule knows is kept under its own name, as long as it is not too much */
+/* what no rule knows is kept under its own name, up to a limit */
 static ph_int_t
 conv_import_others(conv_msg_t *m)
 {

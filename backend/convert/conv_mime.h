@@ -36,7 +36,7 @@ struct conv_part_s {
     conv_field_t     *fields;
 
     conv_part_t      *parent;
-    conv_part_t      *first;         /* children: parts, or the message inside */
+    conv_part_t      *first;        /* children: parts, or the message inside */
     conv_part_t      *last;
     conv_part_t      *next;
     uint32_t          n_children;
@@ -62,7 +62,7 @@ struct conv_part_s {
     bool              opaque;        /* the bytes behind a limit */
 };
 
-/* The tree of raw in *root_r; it lives in pool and points into raw.  PH_NOMEM. */
+/* The tree of raw: lives in pool, points into raw.  PH_NOMEM. */
 ph_int_t conv_mime_parse(ph_pool_t *pool, ph_str_t raw, conv_part_t **root_r);
 
 /* first field of that name (any case); data NULL when there is none */
@@ -83,8 +83,8 @@ ph_int_t conv_part_decode(ph_pool_t *pool, const conv_part_t *part,
 /* Unfolded: line breaks gone, as they are in RFC 5322 2.2.3. */
 ph_int_t conv_unfold(ph_pool_t *pool, ph_str_t value, ph_str_t *out_r);
 /*
- * Unstructured text: unfolded, encoded words decoded, raw 8-bit guessed, control
- * characters to spaces, UTF-8.  PH_NOMEM.
+ * Unstructured text: unfolded, encoded words decoded, raw 8-bit guessed,
+ * control characters to spaces, UTF-8.  PH_NOMEM.
  */
 ph_int_t conv_header_text(ph_pool_t *pool, ph_str_t value,
     const char *charset, ph_str_t *out_r);

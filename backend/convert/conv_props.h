@@ -36,7 +36,7 @@ conv_props_init(conv_props_t *p, ph_pool_t *pool)
     *p = (conv_props_t) { .pool = pool };
 }
 
-/* room for one more value of tag, whose type the caller fills; NULL on failure */
+/* room for one more value of tag, which the caller fills; NULL on failure */
 mapi_value_t *conv_put(conv_props_t *p, uint32_t tag);
 const mapi_value_t *conv_props_find(const conv_props_t *p, uint32_t tag);
 void conv_put_str(conv_props_t *p, uint32_t tag, ph_str_t utf8);
@@ -63,7 +63,7 @@ ph_int_t conv_oneoff_read(ph_pool_t *pool, ph_str_t entryid, ph_str_t *name_r,
 /* "SMTP:ADDRESS" and NUL */
 ph_str_t conv_search_key(ph_pool_t *pool, ph_str_t type, ph_str_t address);
 
-/* NAME, ADDRTYPE, EMAIL_ADDRESS, SMTP_ADDRESS, SEARCH_KEY, ENTRYID of one role */
+/* the six properties of one role: sender, represented, ... */
 typedef struct {
     uint32_t  name;
     uint32_t  addrtype;

@@ -5,8 +5,8 @@
 
 #include "conv.h"
 
-/* One header field.  value is UTF-8 of one line; what is not ASCII becomes encoded
- * words, long values are folded. */
+/* One header field.  value is UTF-8 of one line; what is not ASCII becomes
+ * encoded words, long values are folded. */
 void conv_write_text(ph_wbuf_t *b, const char *name, ph_str_t value);
 /* ASCII that must not be encoded (message ids, dates); folded at blanks */
 void conv_write_plain(ph_wbuf_t *b, const char *name, ph_str_t value);

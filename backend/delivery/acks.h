@@ -1,6 +1,6 @@
 /*
- * Ids of deliveries whose 250 has left: exmdb may forget them.  They travel with
- * the next delivery to the same mailbox, or after a second on their own.
+ * Ids of deliveries whose 250 has left: exmdb may forget them.  They travel
+ * with the next delivery to the same mailbox, or after a second on their own.
  */
 
 #ifndef DELIVERY_ACKS_H

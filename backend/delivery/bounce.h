@@ -6,7 +6,7 @@
 #include "delivery.h"
 #include "queue_file.h"
 
-#define BOUNCE_MAX_ORIGINAL  (256 << 10)   /* above it only the header returns */
+#define BOUNCE_MAX_ORIGINAL  (256 << 10)  /* above it only the header returns */
 
 typedef struct {
     ph_str_t     address;

@@ -1,6 +1,6 @@
 /*
- * One message into its destinations: mailboxes (exmdb's operation `deliver`) and
- * addresses elsewhere (the outgoing queue).
+ * One message into its destinations: mailboxes (exmdb's operation `deliver`)
+ * and addresses elsewhere (the outgoing queue).
  */
 
 #ifndef DELIVERY_DELIVER_H

@@ -2,11 +2,13 @@
 
 #include "delivery.h"
 #include "acks.h"
+#include "auth.h"
 #include "lmtp.h"
 #include "queue.h"
 #include "rpc.h"
 #include "wire.h"
 #include "convert/conv_mime.h"
+#include "lib/ph_sandbox.h"
 
 #include <unistd.h>
 
@@ -127,6 +129,29 @@ delivery_metrics(delivery_t *d)
 }
 
 
+/* mail comes from strangers: what reads it sees the queue and the log alone */
+static ph_int_t
+delivery_enclose(delivery_t *d)
+{
+    size_t              n = 0;
+    const char         *log = ph_conf_str(d->daemon->conf, "log", "file");
+    const char         *slash = strrchr(log, '/');
+    ph_sandbox_path_t   paths[2];
+
+    paths[n++] = (ph_sandbox_path_t) { d->queue_dir, true };
+
+    if (slash != NULL && slash != log) {
+        paths[n].path = ph_psprintf(d->pool, "%.*s", (int) (slash - log), log);
+        paths[n].write = true;
+        if (paths[n++].path == NULL) {
+            return PH_NOMEM;
+        }
+    }
+
+    return ph_sandbox_enter(d->log, paths, n);
+}
+
+
 ph_int_t
 delivery_start(ph_daemon_t *daemon)
 {
@@ -163,6 +188,9 @@ delivery_start(ph_daemon_t *daemon)
         rc = acks_create(d, &d->acks);
     }
     if (rc == PH_OK) {
+        rc = auth_create(d, &d->auth);
+    }
+    if (rc == PH_OK) {
         rc = queue_create(d, &d->queue);
     }
     if (rc == PH_OK) {
@@ -170,6 +198,9 @@ delivery_start(ph_daemon_t *daemon)
     }
     if (rc == PH_OK) {
         rc = lmtp_create(d, &d->lmtp);
+    }
+    if (rc == PH_OK) {
+        rc = delivery_enclose(d);
     }
 
     if (rc != PH_OK) {

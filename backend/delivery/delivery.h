@@ -2,8 +2,8 @@
  * posthorn-delivery: mail comes in by LMTP and goes out by SMTP.
  *
  * Everything that waits runs on one loop; reading, converting and writing files
- * runs on the thread pool.  No message is acknowledged before it is on disk, in a
- * mailbox or in the queue.
+ * runs on the thread pool.  No message is acknowledged before it is on disk, in
+ * a mailbox or in the queue.
  */
 
 #ifndef DELIVERY_H
@@ -35,6 +35,7 @@ struct delivery_s {
     const char      *hostname;
 
     rpc_t           *rpc;           /* directory and exmdb */
+    struct auth_s   *auth;
     acks_t          *acks;
     lmtp_server_t   *lmtp;
     queue_t         *queue;

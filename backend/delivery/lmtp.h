@@ -97,7 +97,7 @@ void lmtp_txn_destroy(lmtp_txn_t **txn);
 
 void lmtp_reply(lmtp_conn_t *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* sends the replies; txn, when given, is acknowledged and destroyed after that */
+/* sends the replies; txn (may be NULL) is acknowledged and destroyed then */
 void lmtp_flush(lmtp_conn_t *c, lmtp_txn_t *txn);
 void lmtp_close(lmtp_conn_t *c);
 /* what waited is there: goes on with the input */

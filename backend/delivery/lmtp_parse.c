@@ -72,8 +72,8 @@ lmtp_command(ph_str_t line, lmtp_command_t *cmd_r)
 
 
 /*
- * An address at s up to ">" (or a blank, when it began without "<").  The source
- * route of old, "@a,@b:", is dropped.
+ * An address at s up to ">" (or a blank, when it began without "<").  The
+ * source route of old, "@a,@b:", is dropped.
  */
 static ph_int_t
 lmtp_address(ph_str_t s, ph_str_t *address_r, size_t *used_r)

@@ -1,6 +1,6 @@
 /*
- * LMTP as text (RFC 2033, 5321): lines, commands, paths and the dot-stuffed data.
- * Pure functions; tokens point into the line.
+ * LMTP as text (RFC 2033, 5321): lines, commands, paths and the dot-stuffed
+ * data. Pure functions; tokens point into the line.
  */
 
 #ifndef DELIVERY_LMTP_PARSE_H
@@ -10,7 +10,7 @@
 
 #define LMTP_MAX_LINE     4096    /* of a command, with its line end */
 #define LMTP_MAX_PATH     1024
-#define LMTP_MAX_LOCAL    512     /* bytes of a local part, with room to spare */
+#define LMTP_MAX_LOCAL    512    /* bytes of a local part, with room to spare */
 
 typedef enum {
     LMTP_UNKNOWN = 0,
@@ -50,10 +50,10 @@ typedef struct {
 } lmtp_path_t;
 
 /*
- * Finds the end of a command line.  *scanned keeps how far the buffer was looked
- * at, so that a line that comes byte by byte is read once; 0 at first.  PH_OK:
- * *line_r without its line end, *used_r bytes consumed.  PH_AGAIN.  PH_TOOBIG:
- * more than max bytes without an end.
+ * Finds the end of a command line.  *scanned keeps how far the buffer was
+ * looked at, so that a line that comes byte by byte is read once; 0 at first.
+ * PH_OK: *line_r without its line end, *used_r bytes consumed.  PH_AGAIN.
+ * PH_TOOBIG: more than max bytes without an end.
  */
 ph_int_t lmtp_line(const uint8_t *data, size_t len, size_t max,
     size_t *scanned, ph_str_t *line_r, size_t *used_r);
@@ -62,8 +62,9 @@ void lmtp_command(ph_str_t line, lmtp_command_t *cmd_r);
 
 /*
  * The arguments of MAIL ("FROM:") and RCPT ("TO:").  PH_INVALID: syntax (501);
- * PH_DECLINED: a parameter that is not known (555); PH_TOOBIG: an address that is
- * too long.  8-bit addresses must be UTF-8, and control characters are refused.
+ * PH_DECLINED: a parameter that is not known (555); PH_TOOBIG: an address that
+ * is too long.  8-bit addresses must be UTF-8, and control characters are
+ * refused.
  */
 ph_int_t lmtp_path(ph_str_t args, const char *keyword, lmtp_path_t *path_r);
 
@@ -77,9 +78,10 @@ typedef void (*lmtp_sink_pt)(void *sink, const uint8_t *data, size_t len);
 
 void lmtp_data_init(lmtp_data_t *data);
 /*
- * Reads data up to CR LF "." CR LF, and nothing else ends it: a bare LF is a byte
- * like any other.  What belongs to the message goes to the sink without the
- * stuffed dots, in pieces.  PH_OK: the end was read; PH_AGAIN: all was consumed.
+ * Reads data up to CR LF "." CR LF, and nothing else ends it: a bare LF is a
+ * byte like any other.  What belongs to the message goes to the sink without
+ * the stuffed dots, in pieces.  PH_OK: the end was read; PH_AGAIN: all was
+ * consumed.
  */
 ph_int_t lmtp_data_feed(lmtp_data_t *d, const uint8_t *data, size_t len,
     size_t *used_r, lmtp_sink_pt put, void *sink);

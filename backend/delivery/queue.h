@@ -1,4 +1,4 @@
-/* The outgoing queue: files on disk, their entries in memory, and when to try. */
+/* The outgoing queue: files on disk, entries in memory, and when to try. */
 
 #ifndef DELIVERY_QUEUE_H
 #define DELIVERY_QUEUE_H

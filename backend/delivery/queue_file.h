@@ -15,8 +15,8 @@
  *     89abcdef done bob@example.org  journal: CRC-32 of the rest of the line
  *     89abcdef try 2 133... text     tries so far, time of the next, last error
  *
- * The journal is appended to and synced; a torn last line is not valid and counts
- * for nothing.  A file is whole from the moment it has its name.
+ * The journal is appended to and synced; a torn last line is not valid and
+ * counts for nothing.  A file is whole from the moment it has its name.
  */
 
 #ifndef DELIVERY_QUEUE_FILE_H

@@ -1,6 +1,7 @@
 /*
- * One attempt at a queued message: where its recipients are, local mailboxes, the
- * relay, and then, in this order, the bounce, the journal, the acknowledgements.
+ * One attempt at a queued message: where its recipients are, local mailboxes,
+ * the relay, and then, in this order, the bounce, the journal, the
+ * acknowledgements.
  */
 
 #include "acks.h"

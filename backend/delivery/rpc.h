@@ -1,7 +1,7 @@
 /*
- * Calls to the directory and to exmdb: each carries the daemon's service ticket,
- * which is fetched when it is needed and again when it is refused; calls to a
- * mailbox go to the worker that owns it.
+ * Calls to the directory and to exmdb: each carries the daemon's service
+ * ticket, which is fetched when it is needed and again when it is refused;
+ * calls to a mailbox go to the worker that owns it.
  */
 
 #ifndef DELIVERY_RPC_H

@@ -32,7 +32,7 @@ struct smtp_io_s {
     size_t               in_len;
 
     /* called from the loop */
-    void               (*ready)(smtp_io_t *io);         /* connected, or TLS up */
+    void               (*ready)(smtp_io_t *io);       /* connected, or TLS up */
     void               (*readable)(smtp_io_t *io);      /* in has more */
     void               (*written)(smtp_io_t *io);       /* everything is out */
     void               (*failed)(smtp_io_t *io, const char *why);

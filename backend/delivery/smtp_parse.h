@@ -22,7 +22,7 @@ typedef struct {
     int       code;                      /* 0 while it is being read */
     uint32_t  lines;
     size_t    len;
-    char      text[SMTP_MAX_TEXT + 1];   /* all lines, blanks between, printable */
+    char     text[SMTP_MAX_TEXT + 1]; /* all lines, blanks between, printable */
     uint32_t  offers;                    /* of an EHLO reply: SMTP_* */
     uint64_t  size;                      /* SIZE n; 0: no limit */
 } smtp_reply_t;

@@ -1,8 +1,8 @@
 #include "wire.h"
+#include "auth.h"
 #include "queue.h"
 #include "rpc.h"
 #include "convert/conv.h"
-#include "lib/ph_ticket.h"
 #include "gen/delivery.h"
 #include "gen/dir.h"
 
@@ -22,10 +22,6 @@ typedef struct {
 } wire_submit_t;
 
 
-/*
- * The peer is a process of our own user or of root, which the socket checks; the
- * ticket says on whose behalf it speaks.  exmdb has verified the user's.
- */
 static void
 wire_fail(ph_wire_req_t *req, ph_int_t rc)
 {
@@ -274,9 +270,16 @@ wire_withdraw(delivery_t *d, ph_wire_req_t *req)
 
 
 static void
-wire_request(ph_wire_req_t *req, void *data)
+wire_checked(ph_int_t rc, void *data)
 {
-    delivery_t  *d = data;
+    ph_wire_req_t  *req = data;
+    delivery_t     *d = req->handler;
+
+    if (rc != PH_OK) {
+        ph_wire_reply(req, rc == PH_DENIED ? PH_WIRE_DENIED
+                                           : PH_WIRE_UNAVAILABLE, ph_str_null);
+        return;
+    }
 
     switch (req->op) {
     case DELIVERY_OP_SUBMIT:
@@ -297,6 +300,16 @@ wire_request(ph_wire_req_t *req, void *data)
     default:
         ph_wire_reply(req, PH_WIRE_BAD_OP, ph_str_null);
     }
+}
+
+
+static void
+wire_request(ph_wire_req_t *req, void *data)
+{
+    delivery_t  *d = data;
+
+    req->handler = d;
+    auth_check(d->auth, req->ticket, wire_checked, req);
 }
 
 

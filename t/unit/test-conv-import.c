@@ -1,7 +1,7 @@
 /*
- * MIME -> MAPI over t/data/mime/: what each message becomes, written as text and
- * compared with NAME.txt beside it.  With UPDATE=1 the texts are written anew, to
- * be read and committed.
+ * MIME -> MAPI over t/data/mime/: what each message becomes, written as text
+ * and compared with NAME.txt beside it.  With UPDATE=1 the texts are written
+ * anew, to be read and committed.
  */
 
 #include "tap.h"

@@ -133,7 +133,7 @@ test_torn(void)
     is_int(n, whole + 1, "cut at every byte");
     ok(good > 0 && good < whole, "a torn line counts for nothing");
 
-    /* every byte changed: never a crash, never another outcome of the journal */
+    /* every byte changed: never a crash, never another outcome */
     for (n = before; n < whole; n++) {
         bytes[n] ^= 0x40;
         r = queue_entry_create();
