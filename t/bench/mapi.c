@@ -57,7 +57,7 @@ typedef struct {
     char     *in;          /* while an answer is being read */
     size_t    in_len;
     char      cookies[512];
-    char      dn[256];
+    const char *dn;
     uint32_t  logon;       /* handle */
     uint64_t  inbox;
     uint64_t  sent;        /* ns */
@@ -71,6 +71,7 @@ static struct {
     struct sockaddr_in  addr;
     const char         *host;
     int                 users;
+    char              (*dn)[256];        /* of each user, once known */
     const char         *user_format;
     const char         *password;
     int                 conns;
@@ -583,11 +584,12 @@ on_answer(conn_t *c, char *body, size_t len)
     case ST_DISCOVER:
         p = memmem(body, len, "<LegacyDN>", 10);
         q = p ? memmem(p, len - (size_t) (p - body), "</LegacyDN>", 11) : NULL;
-        if (q == NULL || (size_t) (q - p) > sizeof(c->dn)) {
+        if (q == NULL || (size_t) (q - p) > sizeof(g.dn[0])) {
             die("Autodiscover names no LegacyDN for %s", user_name(c->user));
         }
-        memcpy(c->dn, p + 10, (size_t) (q - p - 10));
-        c->dn[q - p - 10] = '\0';
+        memcpy(g.dn[c->user], p + 10, (size_t) (q - p - 10));
+        g.dn[c->user][q - p - 10] = '\0';
+        c->dn = g.dn[c->user];
         c->state = ST_CONNECT;
         send_connect(c);
         return;
@@ -696,6 +698,12 @@ open_conn(conn_t *c, int user)
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     if (epoll_ctl(g.ep, EPOLL_CTL_ADD, c->fd, &ev) < 0) {
         die("epoll_ctl: %s", strerror(errno));
+    }
+    if (g.dn[user][0]) {
+        c->dn = g.dn[user];
+        c->state = ST_CONNECT;
+        send_connect(c);
+        return;
     }
     c->state = ST_DISCOVER;
     send_discover(c);
@@ -846,8 +854,9 @@ main(int argc, char **argv)
     setrlimit(RLIMIT_NOFILE, &rl);
     g.ep = epoll_create1(EPOLL_CLOEXEC);
     g.conn = calloc((size_t) g.conns, sizeof(conn_t));
+    g.dn = calloc((size_t) g.users, sizeof(g.dn[0]));
     g.samples = malloc(SAMPLES_MAX * sizeof(uint32_t));
-    if (g.ep < 0 || g.conn == NULL || g.samples == NULL) {
+    if (g.ep < 0 || g.conn == NULL || g.samples == NULL || g.dn == NULL) {
         die("out of memory");
     }
 
