@@ -4,6 +4,7 @@
 
 #include "lib/ph_str.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static const char *const  store_sql_text[] = {
@@ -19,6 +20,7 @@ store_sql_error(store_conn_t *conn, int rc, const char *what)
     ph_int_t   result;
     int        err;
 
+    err = errno;
     store = conn->store;
 
     switch (rc & 0xFF) {
@@ -40,10 +42,12 @@ store_sql_error(store_conn_t *conn, int rc, const char *what)
         break;
 
     case SQLITE_IOERR:
-        /* the unix VFS keeps errno: a full disk is also seen as a failed
-         * write, sync or truncate */
-        err = sqlite3_system_errno(conn->db);
-        result = err == 28 || err == 122 ? PH_NOSPACE : PH_ERROR;
+        /* A full disk is also seen as a failed sync or truncate.  SQLite keeps
+         * errno, but not that of a COMMIT: store_step() has cleared it. */
+        if (err == 0) {
+            err = sqlite3_system_errno(conn->db);
+        }
+        result = err == ENOSPC || err == EDQUOT ? PH_NOSPACE : PH_ERROR;
         if ((rc >> 8) == (SQLITE_IOERR_NOMEM >> 8)) {
             result = PH_NOMEM;
         }
@@ -254,6 +258,7 @@ store_step(store_conn_t *conn, sqlite3_stmt *s)
 {
     int  rc;
 
+    errno = 0;
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         return PH_OK;

@@ -69,10 +69,13 @@ fault_fd(int fd)
            && fault_now();
 }
 
+/* shared libraries must find them, whatever -fvisibility says */
+#define FAULT_SEEN  __attribute__((visibility("default")))
+
 #define FAULT_NEXT(type, name, ...)                                           \
     ((type (*)(__VA_ARGS__)) dlsym(RTLD_NEXT, name))
 
-ssize_t
+FAULT_SEEN ssize_t
 write(int fd, const void *buf, size_t n)
 {
     static ssize_t (*next)(int, const void *, size_t);
@@ -83,7 +86,7 @@ write(int fd, const void *buf, size_t n)
     return fd > 2 && fault_fd(fd) ? -1 : next(fd, buf, n);
 }
 
-ssize_t
+FAULT_SEEN ssize_t
 pwrite(int fd, const void *buf, size_t n, off_t off)
 {
     static ssize_t (*next)(int, const void *, size_t, off_t);
@@ -95,13 +98,13 @@ pwrite(int fd, const void *buf, size_t n, off_t off)
     return fault_fd(fd) ? -1 : next(fd, buf, n, off);
 }
 
-ssize_t
+FAULT_SEEN ssize_t
 pwrite64(int fd, const void *buf, size_t n, off_t off)
 {
     return pwrite(fd, buf, n, off);
 }
 
-int
+FAULT_SEEN int
 fsync(int fd)
 {
     static int (*next)(int);
@@ -112,7 +115,7 @@ fsync(int fd)
     return fault_fd(fd) ? -1 : next(fd);
 }
 
-int
+FAULT_SEEN int
 fdatasync(int fd)
 {
     static int (*next)(int);
@@ -123,7 +126,7 @@ fdatasync(int fd)
     return fault_fd(fd) ? -1 : next(fd);
 }
 
-int
+FAULT_SEEN int
 ftruncate(int fd, off_t len)
 {
     static int (*next)(int, off_t);
@@ -134,13 +137,13 @@ ftruncate(int fd, off_t len)
     return fault_fd(fd) ? -1 : next(fd, len);
 }
 
-int
+FAULT_SEEN int
 ftruncate64(int fd, off_t len)
 {
     return ftruncate(fd, len);
 }
 
-int
+FAULT_SEEN int
 rename(const char *from, const char *to)
 {
     static int (*next)(const char *, const char *);
