@@ -2,9 +2,11 @@
 #include "lib/ph_daemon.h"
 #include "lib/ph_str.h"
 
-#include <argon2.h>
 #include <crypt.h>
 #include <stdlib.h>
+#if DIR_HASH_HAS_ARGON2
+#include <argon2.h>
+#endif
 
 /* OWASP's and RFC 9106's second recommendation: 64 MiB, three passes */
 #define ARGON2_PASSES    3
@@ -80,7 +82,7 @@ dir_hash_known(ph_str_t hash)
     }
 
     if (memcmp(hash.data, "$argon2", 7) == 0) {
-        return true;
+        return DIR_HASH_HAS_ARGON2;
     }
 
     memcpy(copy, hash.data, hash.len);
@@ -133,41 +135,24 @@ hash_crypt(ph_str_t setting, ph_str_t password, char out[DIR_HASH_MAX])
 }
 
 
-ph_int_t
-dir_hash_make(dir_hash_method_t method, unsigned long cost, ph_str_t password,
-    char hash[DIR_HASH_MAX])
-{
-    char     *setting;
-    uint8_t   salt[ARGON2_SALT];
-    ph_int_t  rc;
+#if DIR_HASH_HAS_ARGON2
 
-    if (password.len > DIR_PASSWORD_MAX
-        || memchr(password.data, '\0', password.len) != NULL)
+static ph_int_t
+argon2_make(unsigned long cost, ph_str_t password, char hash[DIR_HASH_MAX])
+{
+    uint8_t  salt[ARGON2_SALT];
+
+    ph_random(salt, sizeof(salt));
+
+    if (argon2id_hash_encoded(cost ? (uint32_t) cost : ARGON2_PASSES,
+                              ARGON2_KIB, ARGON2_LANES, password.data,
+                              password.len, salt, sizeof(salt), ARGON2_LEN,
+                              hash, DIR_HASH_MAX) != ARGON2_OK)
     {
         return PH_INVALID;
     }
 
-    if (method == DIR_HASH_ARGON2ID) {
-        ph_random(salt, sizeof(salt));
-        if (argon2id_hash_encoded(cost ? (uint32_t) cost : ARGON2_PASSES,
-                                  ARGON2_KIB, ARGON2_LANES, password.data,
-                                  password.len, salt, sizeof(salt), ARGON2_LEN,
-                                  hash, DIR_HASH_MAX) != ARGON2_OK)
-        {
-            return PH_INVALID;
-        }
-        return PH_OK;
-    }
-
-    setting = crypt_gensalt_ra(hash_methods[method].prefix, cost, NULL, 0);
-    if (setting == NULL) {
-        return PH_INVALID;
-    }
-
-    rc = hash_crypt(ph_str_c(setting), password, hash);
-    free(setting);
-
-    return rc;
+    return PH_OK;
 }
 
 
@@ -231,6 +216,59 @@ hash_argon2(ph_str_t hash, ph_str_t password)
     default:
         return PH_INVALID;
     }
+}
+
+#else
+
+static ph_int_t
+argon2_make(unsigned long cost, ph_str_t password, char hash[DIR_HASH_MAX])
+{
+    (void) cost;
+    (void) password;
+    (void) hash;
+
+    return PH_INVALID;
+}
+
+
+static ph_int_t
+hash_argon2(ph_str_t hash, ph_str_t password)
+{
+    (void) hash;
+    (void) password;
+
+    return PH_INVALID;
+}
+
+#endif
+
+
+ph_int_t
+dir_hash_make(dir_hash_method_t method, unsigned long cost, ph_str_t password,
+    char hash[DIR_HASH_MAX])
+{
+    char     *setting;
+    ph_int_t  rc;
+
+    if (password.len > DIR_PASSWORD_MAX
+        || memchr(password.data, '\0', password.len) != NULL)
+    {
+        return PH_INVALID;
+    }
+
+    if (method == DIR_HASH_ARGON2ID) {
+        return argon2_make(cost, password, hash);
+    }
+
+    setting = crypt_gensalt_ra(hash_methods[method].prefix, cost, NULL, 0);
+    if (setting == NULL) {
+        return PH_INVALID;
+    }
+
+    rc = hash_crypt(ph_str_c(setting), password, hash);
+    free(setting);
+
+    return rc;
 }
 
 

@@ -8,6 +8,13 @@
 #define DIR_HASH_H
 
 #include "lib/ph_core.h"
+#include "ph_config.h"
+
+#ifdef PH_HAVE_ARGON2
+#define DIR_HASH_HAS_ARGON2  1
+#else
+#define DIR_HASH_HAS_ARGON2  0    /* its hashes are unknown ones */
+#endif
 
 #define DIR_HASH_MAX      512
 #define DIR_PASSWORD_MAX  512    /* bytes; crypt(3) refuses longer ones */

@@ -177,6 +177,11 @@ directory_check(ph_daemon_t *daemon, const char **err_r)
         return PH_INVALID;
     }
 
+    if (method == DIR_HASH_ARGON2ID && !DIR_HASH_HAS_ARGON2) {
+        *err_r = SECTION ".hash: this program was built without argon2";
+        return PH_INVALID;
+    }
+
     /* each key signs for key_lifetime and lives for as long as its tickets */
     if ((opt_int(daemon, "ticket_lifetime")
          + opt_int(daemon, "service_ticket_lifetime"))
