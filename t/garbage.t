@@ -178,7 +178,8 @@ sub wire_garbage {
     my $w;
     for (1 .. $count) {
         if (!$w || !$w->drain) {
-            $w = Posthorn::Wire->new($t->socket($name));
+            $w = Posthorn::Wire->new($t->socket($name),
+                raw => rand() < 0.05);
             if (!$w) {
                 # a worker on its way down or up; the check afterwards tells
                 select undef, undef, undef, 0.05;

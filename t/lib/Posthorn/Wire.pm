@@ -5,6 +5,8 @@ package Posthorn::Wire;
 #     my $w = Posthorn::Wire->new($path);
 #     my ($status, $body) = $w->call(0x0101, $body);
 #     $w->{ticket} = $ticket;    # for the calls that follow
+#
+# new(PATH, raw => 1) leaves HELLO out: the server will close.
 
 use strict;
 use warnings;
@@ -17,10 +19,16 @@ our $F_ANSWER = 0x01;
 our $F_EVENT = 0x02;
 
 sub new {
-    my ($class, $path) = @_;
+    my ($class, $path, %opt) = @_;
     my $s = IO::Socket::UNIX->new(Peer => $path) or return;
-    return bless { socket => $s, in => '', id => 0, ticket => '',
+    my $self = bless { socket => $s, in => '', id => 0, ticket => '',
         path => $path, events => [] }, $class;
+    return $self if $opt{raw};
+    # HELLO is the first on every connection
+    my ($status, $hello) = $self->call(1, '');
+    return unless defined $status && $status == 0;
+    $self->{hello} = $hello;
+    return $self;
 }
 
 sub frame {
