@@ -21,6 +21,9 @@ use Posthorn::Codec qw(ec_name);
 my $CODEC;
 my (%BY_NAME, %BY_ID);
 
+# how often each ROP came back with each error code, over all clients
+our %SEEN;
+
 sub codec {
     if (!$CODEC) {
         $CODEC = Posthorn::Codec->new('rop');
@@ -170,6 +173,7 @@ sub parse {
         my ($hindex, $ec) = unpack('C V',
             Posthorn::Codec::_take(\$in, \$pos, 5));
         my %r = (name => $want->{name}, ec => $ec, hindex => $hindex);
+        $SEEN{ $want->{name} }{$ec}++;
         my $part = $ec == 0 ? $rop->{response}
             : $want->{failure_code} && hex($want->{failure_code}) == $ec
                 ? $want->{failure}
