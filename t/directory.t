@@ -12,10 +12,13 @@ use lib "$FindBin::Bin/lib";
 
 use IO::Select;
 use IO::Socket::UNIX;
+use POSIX ();
 use MIME::Base64 qw(encode_base64);
 use Posthorn::Test;
 use Test::More;
 use Time::HiRes qw(time sleep);
+
+$SIG{PIPE} = 'IGNORE';    # servers that go away are part of the test
 
 my $t = Posthorn::Test->new(
     servers => ['directory'],
@@ -491,6 +494,37 @@ is(eval { lookup('al@example.test')->{user_id} }, $alice->{user_id},
 is((call('keys', '', ''))[1], $keys, 'and so are the keys');
 isnt(call('user_change', "\0" . str('alice@example.test') . pack('V', 4)
     . entry(rights => 0xff) . "\0"), 'DENIED', 'old tickets are still good');
+
+# many at a time: reads beside changes of the same entries
+{
+    my @children;
+    for my $n (1 .. 4) {
+        my $pid = fork // die "fork: $!";
+        if ($pid == 0) {
+            $wire = wire();
+            my $bad = 0;
+            for my $i (1 .. 60) {
+                my $case = ($i + $n) % 4;
+                my $got = $case == 0 ? auth('alice@example.test', 'imported')
+                    : $case == 1 ? ref lookup('al@example.test')
+                    : $case == 2 ? resolve('al@example.test')
+                    : scalar call('user_change', "\0"
+                        . str('alice@example.test') . pack('V', 8)
+                        . entry(display_name => "Alice $n $i") . "\0");
+                $bad++ unless $got eq ('OK', 'HASH', 'alice@example.test',
+                    'OK')[$case];
+            }
+            POSIX::_exit($bad ? 1 : 0);
+        }
+        push @children, $pid;
+    }
+    my $failed = 0;
+    for my $pid (@children) {
+        waitpid $pid, 0;
+        $failed++ if $?;
+    }
+    is($failed, 0, 'four clients at a time');
+}
 
 # a reload: new options take effect, and the sockets stay open meanwhile
 $t->set_conf('directory', ticket_lifetime => '5m') if $t->can('set_conf');

@@ -277,9 +277,31 @@ dir_op_properties(dir_job_t *job)
 }
 
 
+/* A user sees the entries of his organisation, a daemon all of them. */
+static ph_int_t
+ops_organisation(dir_job_t *job, uint32_t *id_r)
+{
+    ph_int_t   rc;
+    dir_row_t  me;
+
+    *id_r = 0;
+    if (job->ticket.kind != PH_TICKET_USER) {
+        return PH_OK;
+    }
+
+    rc = dir_entry_by_address(job->conn, job->pool, job->ticket.user, &me);
+    if (rc == PH_OK) {
+        *id_r = me.organisation_id;
+    }
+
+    return rc == PH_NOTFOUND ? PH_DENIED : rc;
+}
+
+
 ph_int_t
 dir_op_search(dir_job_t *job)
 {
+    uint32_t              organisation;
     ph_int_t              rc;
     ph_str_t              exact, like;
     dir_row_t             row;
@@ -289,6 +311,9 @@ dir_op_search(dir_job_t *job)
     dir_search_answer_t   answer;
 
     rc = dir_search_request_decode_all(job->req->body, job->pool, &request);
+    if (rc == PH_OK) {
+        rc = ops_organisation(job, &organisation);
+    }
     if (rc != PH_OK) {
         return rc;
     }
@@ -317,6 +342,7 @@ dir_op_search(dir_job_t *job)
     dir_bind_str(st, 1, exact);
     dir_bind_str(st, 2, like);
     sqlite3_bind_int(st, 3, request.limit);
+    sqlite3_bind_int64(st, 4, organisation);
 
     while ((rc = dir_db_rc(job->conn, sqlite3_step(st))) == PH_OK) {
         rc = dir_entry_row(st, job->pool, &row);
