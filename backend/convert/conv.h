@@ -13,22 +13,22 @@
 #include "mapi/mapi.h"
 #include "mapi/mapi_message.h"
 
-#define CONV_MAX_PARTS        10000     /* entities of one message; the rest of
-                                           the bytes is one opaque attachment */
-#define CONV_MAX_DEPTH        100     /* nested multiparts and messages */
-#define CONV_MAX_EMBED        16        /* messages inside messages that become
-                                           messages; deeper ones stay .eml */
-#define CONV_MAX_FIELDS       4000    /* header fields of one entity */
-#define CONV_MAX_FIELD        (1 << 20) /* bytes read of one field */
-#define CONV_MAX_PARAMS       (8 << 10) /* bytes of Content-Type, -Disposition */
-#define CONV_MAX_HEADERS      (256 << 10) /* of PR_TRANSPORT_MESSAGE_HEADERS */
-#define CONV_MAX_X_HEADERS    100     /* PS_INTERNET_HEADERS of one message */
-#define CONV_MAX_X_HEADER     (32 << 10) /* bytes of one of them */
-#define CONV_MAX_SUBJECT      (16 << 10)
-#define CONV_MAX_TEXT         (64 << 20) /* bytes of a body, in UTF-8 */
+#define CONV_MAX_PARTS       10000        /* entities of one message; the rest
+                                             is one opaque attachment */
+#define CONV_MAX_DEPTH       100          /* nested multiparts and messages */
+#define CONV_MAX_EMBED       16           /* messages inside messages that are
+                                             messages; deeper ones stay .eml */
+#define CONV_MAX_FIELDS      4000         /* header fields of one entity */
+#define CONV_MAX_FIELD       (1 << 20)    /* bytes read of one field */
+#define CONV_MAX_PARAMS      (8 << 10)    /* of Content-Type, -Disposition */
+#define CONV_MAX_HEADERS     (256 << 10)  /* PR_TRANSPORT_MESSAGE_HEADERS */
+#define CONV_MAX_X_HEADERS   100          /* PS_INTERNET_HEADERS of a message */
+#define CONV_MAX_X_HEADER    (32 << 10)   /* bytes of one of them */
+#define CONV_MAX_SUBJECT     (16 << 10)
+#define CONV_MAX_TEXT        (64 << 20)   /* bytes of a body, in UTF-8 */
 
 typedef struct {
-    uint64_t     now;       /* FILETIME, for what has no usable date */
+    uint64_t     now;        /* FILETIME, for what has no usable date */
     const char  *charset;    /* of unlabelled 8-bit text that is not UTF-8;
                                 NULL: windows-1252 */
 } conv_import_opts_t;
@@ -43,14 +43,14 @@ ph_int_t conv_mime_import(ph_pool_t *pool, ph_str_t raw,
     const conv_import_opts_t *opts, mapi_message_t **msg_r);
 
 typedef struct {
-    uint64_t     now;       /* FILETIME: Date, when the message has none */
-    ph_str_t     domain;    /* of a Message-ID that must be made */
+    uint64_t     now;        /* FILETIME: Date, when the message has none */
+    ph_str_t     domain;     /* of a Message-ID that must be made */
     ph_str_t     id;         /* bytes that identify the message: boundaries and
                                 Message-ID come from them, so that the same
                                 message gives the same bytes */
-    ph_str_t     original;   /* when not empty: the bytes that the message came
-                                with, and it is unchanged: they are the result */
-    bool         bcc;       /* write Bcc (a copy for the sender's own folder) */
+    ph_str_t     original;   /* when not empty: the bytes that an unchanged
+                                message came with: they are the result */
+    bool         bcc;        /* write Bcc (for the sender's own copy) */
 } conv_export_opts_t;
 
 /*

@@ -24,11 +24,14 @@ struct acks_s {
     size_t       boxes;
     size_t       inflight;
     bool         stopping;
+    acks_call_t *calls;        /* under way */
     acks_box_t  *bucket[ACKS_BUCKETS];
 };
 
 struct acks_call_s {
     acks_t              *acks;
+    acks_call_t         *next;
+    acks_call_t        **prev;
     ph_pool_t           *pool;
     ph_str_t             mailbox;
     exmdb_delivery_id_t  ids[ACKS_MAX_BATCH];
@@ -139,6 +142,11 @@ acks_answer(ph_wire_status_t status, ph_str_t body, void *data)
 
     (void) body;
 
+    *call->prev = call->next;
+    if (call->next != NULL) {
+        call->next->prev = call->prev;
+    }
+
     if (status != PH_WIRE_OK && status != PH_WIRE_NOT_FOUND
         && !call->acks->d->stopping)
     {
@@ -188,9 +196,35 @@ acks_send(acks_t *acks, const acks_box_t *box)
         return;
     }
 
+    call->next = acks->calls;
+    call->prev = &acks->calls;
+    if (call->next != NULL) {
+        call->next->prev = &call->next;
+    }
+    acks->calls = call;
     acks->inflight++;
     rpc_mailbox(acks->d->rpc, call->mailbox, EXMDB_OP_DELIVER_ACK, body,
                 acks->d->stopping ? 2000 : 10000, acks_answer, call);
+}
+
+
+bool
+acks_telling(const acks_t *acks, ph_str_t mailbox,
+    const uint8_t id[DELIVERY_ID])
+{
+    const acks_call_t  *call;
+
+    for (call = acks->calls; call != NULL; call = call->next) {
+        for (size_t i = 0; i < call->n; i++) {
+            if (memcmp(call->ids[i].id, id, DELIVERY_ID) == 0
+                && ph_str_ieq(call->mailbox, mailbox))
+            {
+                return true;
+            }
+        }
+    }
+
+    return false;
 }
 
 

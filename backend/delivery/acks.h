@@ -20,4 +20,8 @@ void acks_add(acks_t *acks, ph_str_t mailbox, const uint8_t id[DELIVERY_ID]);
 /* Moves at most ACKS_MAX_BATCH ids of a mailbox to list; their number. */
 size_t acks_take(acks_t *acks, ph_str_t mailbox, exmdb_delivery_id_t *list);
 
+/* whether exmdb is just being told about this id */
+bool acks_telling(const acks_t *acks, ph_str_t mailbox,
+    const uint8_t id[DELIVERY_ID]);
+
 #endif

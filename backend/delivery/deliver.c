@@ -23,6 +23,7 @@ typedef struct {
 } deliver_send_t;
 
 static void deliver_next(deliver_t *t);
+static void deliver_worked(void *data);
 
 
 const char *
@@ -351,6 +352,23 @@ deliver_result_of(ph_wire_status_t status, ph_str_t body)
 }
 
 
+/*
+ * The duplicate of a message whose 250 has left is no second try: somebody sends
+ * the same bytes again, and exmdb had not heard of the acknowledgement yet.
+ */
+static bool
+deliver_is_new(const deliver_send_t *s)
+{
+    for (size_t i = 0; i < s->n_acked; i++) {
+        if (memcmp(s->acked[i].id, s->dest->id, DELIVERY_ID) == 0) {
+            return true;
+        }
+    }
+
+    return acks_telling(s->t->d->acks, s->dest->address, s->dest->id);
+}
+
+
 static void
 deliver_answer(ph_wire_status_t status, ph_str_t body, void *data)
 {
@@ -361,6 +379,16 @@ deliver_answer(ph_wire_status_t status, ph_str_t body, void *data)
         && exmdb_deliver_answer_decode_all(body, s->pool, &a) == PH_OK)
     {
         s->dest->duplicate = a.duplicate != 0;
+
+        if (a.duplicate && deliver_is_new(s)) {
+            s->n_acked = 0;        /* exmdb has taken them */
+            if (ph_work(s->t->d->loop, deliver_work, deliver_worked, s)
+                == PH_OK)
+            {
+                return;
+            }
+            status = PH_WIRE_UNAVAILABLE;
+        }
     }
 
     deliver_sent(s, deliver_result_of(status, body));

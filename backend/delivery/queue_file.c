@@ -703,6 +703,10 @@ queue_file_finish(const char *dir, const uint8_t id[QUEUE_ID])
         return queue_errno();
     }
 
-    (void) truncate(done, 0);
+    /* the bytes are not needed any more; what stays behind is the name alone */
+    if (truncate(done, 0) != 0) {
+        return queue_errno();
+    }
+
     return PH_OK;
 }
