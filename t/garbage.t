@@ -26,7 +26,8 @@ my $seed = $ENV{POSTHORN_SEED} // 1;
 
 # alice's mailbox must stay as it is; the garbage is sent as victim
 my $t = Posthorn::Test->new(users => [qw(alice victim)],
-    conf => { log => { level => 'warn' } });
+    conf => { log => { level => 'warn' },
+        directory => { throttle_user => 0, throttle_client => 0 } });
 $t->start;
 note("seed $seed");
 
@@ -79,18 +80,22 @@ sub admin_ticket {
 
 my %DN;
 
-sub connect_session {
-    my ($ticket, $user) = @_;
-    my $w = Posthorn::Wire->new($t->socket('exmdb')) or return;
-    $w->{ticket} = $ticket;
-    $DN{$user} //= do {
+sub dn {
+    my ($user) = @_;
+    return $DN{$user} //= do {
         my ($rc, $out) = $t->phctl('--json', 'user', 'show',
             $t->address($user));
         $out =~ /"legacy_dn": "([^"]+)"/ ? $1 : '';
     };
+}
+
+sub connect_session {
+    my ($ticket, $user) = @_;
+    my $w = Posthorn::Wire->new($t->socket('exmdb')) or return;
+    $w->{ticket} = $ticket;
     my ($status, $body) = $w->call(0x0201,
         $exmdb_codec->encode('emsmdb_connect_request', {
-            user_dn => $DN{$user}, cpid => 1252, lcid_sort => 1033,
+            user_dn => dn($user), cpid => 1252, lcid_sort => 1033,
             lcid_string => 1033, version_0 => 15, version_1 => 0x8000,
             version_2 => 1000, client_application => 'garbage' }));
     return unless defined $status && $status == 0;
@@ -172,6 +177,16 @@ sub autodiscover {
 
 # ---- the garbage -------------------------------------------------------------
 
+my %seconds;
+
+# sends one kind of garbage, and takes the time
+sub timed {
+    my ($name, $code) = @_;
+    my $start = time;
+    $code->();
+    $seconds{$name} += time - $start;
+}
+
 sub wire_garbage {
     my ($name, $file, $count, $ticket) = @_;
     my @ops = $g->operations($file);
@@ -207,7 +222,7 @@ sub rop_garbage {
     my ($w, $session, $ticket);
     my $logon = eval { $rop_codec->encode('logon_request', {
         logon_flags => 1, open_flags => 0x0100000C, store_state => 0,
-        essdn => $DN{victim} . "\0" }) };
+        essdn => dn('victim') . "\0" }) };
     for (1 .. $count) {
         if (!$w) {
             $ticket = ticket('victim');
@@ -339,7 +354,16 @@ my @lmtp = ("LHLO x\r\n", "MAIL FROM:<a\@b.test> SIZE=100 BODY=8BITMIME\r\n",
     . "$message.\r\n");
 
 my $ticket = admin_ticket();
-ok($ticket, 'an administrator\'s ticket') or BAIL_OUT('no ticket');
+ok($ticket, 'an administrator\'s ticket') or die "no ticket\n";
+
+# the wire garbage of an administrator may have deleted or changed users
+sub revive {
+    $t->phctl('user', 'create', $t->address('victim'), '--stdin',
+        \($t->password('victim') . "\n"));
+    $t->phctl('user', 'resume', $t->address('victim'));
+    $t->phctl('passwd', $t->address('victim'), '--stdin',
+        \($t->password('victim') . "\n"));
+}
 
 my $halfway;
 for my $half (1, 2) {
@@ -347,36 +371,34 @@ for my $half (1, 2) {
     wire_garbage('exmdb', 'exmdb', share(8), $ticket);
     wire_garbage('exmdb.1', 'exmdb', share(3), ticket('victim') // '');
     wire_garbage('delivery', 'delivery', share(6), $ticket);
+    revive();
     rop_garbage(share(8));
     line_garbage('LMTP', sub { IO::Socket::INET->new(
         PeerAddr => '127.0.0.1', PeerPort => $t->port('lmtp')) }, share(6),
-        sub { Posthorn::Garbage::pick(@lmtp) });
-    line_garbage('SASL', sub { IO::Socket::UNIX->new(
+        sub { Posthorn::Garbage::pick(@lmtp) }) });
+    timed('SASL', sub { line_garbage('SASL', sub { IO::Socket::UNIX->new(
         Peer => $t->socket('sasl')) }, share(2), sub {
         Posthorn::Garbage::pick("VERSION\t1\t1\nCPID\t7\n",
             "AUTH\t1\tPLAIN\tservice=smtp\tresp=" . encode_base64("\0victim"
                 . "\@example.test\0wrong", '') . "\n",
             "AUTH\t2\tLOGIN\tservice=smtp\n", "CONT\t2\tdmljdGlt\n",
-            "CANCEL\t1\n") });
-    line_garbage('socketmap', sub { IO::Socket::UNIX->new(
+            "CANCEL\t1\n") }) });
+    timed('socketmap', sub { line_garbage('socketmap', sub { IO::Socket::UNIX->new(
         Peer => $t->socket('socketmap')) }, share(3), sub {
         my $q = Posthorn::Garbage::pick('domains example.test',
             'mailboxes victim@example.test', 'aliases x@example.test',
             'transports example.test', 'nonsense x', '');
-        return length($q) . ":$q," });
-    http_garbage(share(3));
+        return length($q) . ":$q," }) });
+    timed('HTTP', sub { http_garbage(share(3)) });
 
-    # the wire garbage of an administrator may have deleted or suspended users
-    $t->phctl('user', 'create', $t->address('victim'), '--stdin',
-        \($t->password('victim') . "\n"));
-    $t->phctl('user', 'resume', $t->address('victim'));
+    revive();
     all_is_well("after part $half");
     $halfway //= memory_of();
 }
 
 my $n = 0;
 for my $k (sort keys %sent) {
-    note("$k: $sent{$k}");
+    note(sprintf('%s: %d in %.0f s', $k, $sent{$k}, $seconds{$k} // 0));
     $n += $sent{$k};
 }
 cmp_ok($n, '>=', $total * 0.98, "$n requests were sent");
