@@ -1,7 +1,7 @@
 /*
  * Addresses in the one form in which they are kept and compared: local part in
- * Unicode NFC and lower case (RFC 6532), domain in lower-case A-labels (UTS #46,
- * RFC 5891).  "Müller@BÜCHER.example" is "müller@xn--bcher-kva.example".
+ * Unicode NFC and lower case (RFC 6532), domain in lower-case A-labels (UTS
+ * #46, RFC 5891).  "Müller@BÜCHER.example" is "müller@xn--bcher-kva.example".
  */
 
 #ifndef DIR_ADDRESS_H
@@ -21,8 +21,8 @@ typedef struct {
 } dir_address_t;
 
 /*
- * For look-ups: anything of the form local@domain, with optional <> and a quoted
- * local part.  PH_INVALID when it is not, or too long; PH_NOMEM.
+ * For look-ups: anything of the form local@domain, with optional <> and a
+ * quoted local part.  PH_INVALID when it is not, or too long; PH_NOMEM.
  */
 ph_int_t dir_address_parse(ph_pool_t *pool, ph_str_t text,
     dir_address_t *address_r);

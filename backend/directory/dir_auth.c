@@ -491,8 +491,8 @@ dir_auth_check(dir_auth_t *auth, ph_pool_t *pool, const dir_auth_query_t *q,
             }
         }
     } else if (wrong) {
-        /* who knows the password is no guesser: a program that asks for a service
-         * without right must not lock its user out of the others */
+        /* who knows the password is no guesser: a program that asks for a
+         * service without right must not lock its user out of the others */
         dir_table_add(&auth->users, k.user, now_ms,
                       auth->opts.throttle_decay);
         if (q->client.len != 0) {

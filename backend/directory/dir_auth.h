@@ -1,8 +1,9 @@
 /*
- * Who may log in.  Key derivations are expensive, so credentials that were found
- * right are remembered under a keyed hash, and failures are counted per user and
- * per client address.  An unknown user, a wrong password, a suspended user and a
- * service without right cost one derivation each and give the same answer.
+ * Who may log in.  Key derivations are expensive, so credentials that were
+ * found right are remembered under a keyed hash, and failures are counted per
+ * user and per client address.  An unknown user, a wrong password, a suspended
+ * user and a service without right cost one derivation each and give the same
+ * answer.
  *
  * Thread-safe; everything but dir_auth_quick() may block for long.
  */
@@ -30,7 +31,7 @@ typedef struct {
     ph_str_t  user;          /* address or alias, as the client gave it */
     ph_str_t  password;
     uint32_t  service;       /* PH_RIGHT_* bits that are all needed */
-    ph_str_t  client;        /* address, for throttling and the log; may be "" */
+    ph_str_t  client;        /* address, for throttling and log; may be "" */
     ph_str_t  request_id;
 } dir_auth_query_t;
 
@@ -63,7 +64,8 @@ ph_int_t dir_auth_hash(const dir_auth_t *auth, ph_str_t password,
 /* how many derivations there have been */
 uint64_t dir_auth_derivations(const dir_auth_t *auth);
 
-/* overwrites a secret; the bytes must be writable memory in spite of the type */
+/* overwrites a secret; the bytes must be writable memory in spite of the
+ * type */
 void dir_wipe(ph_str_t secret);
 
 #endif

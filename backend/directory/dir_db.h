@@ -1,7 +1,7 @@
 /*
  * The user database: one writer connection, a few readers, and the prepared
- * statements of dir_sql.def on each.  Everything here may block and belongs on a
- * thread of the pool.
+ * statements of dir_sql.def on each.  Everything here may block and belongs on
+ * a thread of the pool.
  */
 
 #ifndef DIR_DB_H
@@ -60,7 +60,8 @@ uint64_t dir_db_generation(const dir_db_t *db);
 /* A statement, reset and without bindings; NULL when it cannot be prepared. */
 sqlite3_stmt *dir_stmt(dir_conn_t *conn, dir_sql_t id);
 sqlite3 *dir_conn_sqlite(dir_conn_t *conn);
-/* an SQLite result as PH_*: ROW is PH_OK, DONE is PH_DONE; logs what is wrong */
+/* an SQLite result as PH_*: ROW is PH_OK, DONE is PH_DONE; logs what is
+ * wrong */
 ph_int_t dir_db_rc(dir_conn_t *conn, int rc);
 /* steps a statement that gives no rows: PH_OK, PH_EXISTS (unique), ... */
 ph_int_t dir_stmt_run(dir_conn_t *conn, sqlite3_stmt *st);

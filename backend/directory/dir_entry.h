@@ -32,8 +32,8 @@ typedef struct {
     ph_str_t  transport;
 } dir_domain_facts_t;
 
-/* The entry's Minimal Entry ID in the address book: the same for ever, and above
- * the values that have a meaning of their own. */
+/* The entry's Minimal Entry ID in the address book: the same for ever, and
+ * above the values that have a meaning of their own. */
 #define DIR_MID_FIRST  0x10
 static inline uint32_t dir_entry_mid(uint32_t user_id)
 {
@@ -44,9 +44,10 @@ static inline uint32_t dir_entry_mid(uint32_t user_id)
 ph_int_t dir_entry_row(sqlite3_stmt *st, ph_pool_t *pool, dir_row_t *row_r);
 
 /*
- * By DIR_BY_*.  An address may also be "<mailbox GUID>@domain" (as in MailboxId),
- * a DN also that of the mailbox server (".../cn=Servers/cn=<GUID>@domain/...").
- * PH_NOTFOUND, also for a key that cannot be one.
+ * By DIR_BY_*.  An address may also be "<mailbox GUID>@domain" (as in
+ * MailboxId), a DN also that of the mailbox server
+ * (".../cn=Servers/cn=<GUID>@domain/..."). PH_NOTFOUND, also for a key that
+ * cannot be one.
  */
 ph_int_t dir_entry_find(dir_conn_t *conn, ph_pool_t *pool, uint8_t by,
     ph_str_t key, dir_row_t *row_r);

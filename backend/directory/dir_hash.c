@@ -156,8 +156,8 @@ argon2_make(unsigned long cost, ph_str_t password, char hash[DIR_HASH_MAX])
 }
 
 
-/* "$argon2id$v=19$m=65536,t=3,p=1$...": a hash from outside may not ask for more
- * memory or time than we would give */
+/* "$argon2id$v=19$m=65536,t=3,p=1$...": a hash from outside may not ask for
+ * more memory or time than we would give */
 static bool
 argon2_affordable(const char *hash)
 {

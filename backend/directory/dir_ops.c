@@ -104,8 +104,8 @@ dir_op_keys(dir_job_t *job)
     ph_ticket_keys_t   all;
     dir_keys_answer_t  answer;
 
-    /* who has a key can make tickets: frontends, which allowed_users lets in, do
-     * not need them */
+    /* who has a key can make tickets: frontends, which allowed_users lets in,
+     * do not need them */
     if (!ops_trusted(job)) {
         ph_log(job->d->log, PH_LOG_WARN, PH2022, "op=keys peer=%s",
                ph_log_str(ph_str_c(job->req->peer->name)));

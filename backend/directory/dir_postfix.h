@@ -1,8 +1,8 @@
 /*
  * What Postfix asks: SASL by the Dovecot auth protocol (dir_sasl.h), and tables
- * by the socketmap protocol (dir_socketmap.h).  One listener of either kind; its
- * connections are bounded in number, line length, requests in flight and idle
- * time.  Loop thread only.
+ * by the socketmap protocol (dir_socketmap.h).  One listener of either kind;
+ * its connections are bounded in number, line length, requests in flight and
+ * idle time.  Loop thread only.
  */
 
 #ifndef DIR_POSTFIX_H

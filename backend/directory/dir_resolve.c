@@ -110,8 +110,9 @@ resolve_add(resolve_t *r, ph_str_t address)
 }
 
 
-/* Notes that an entry has been met, by whatever address; PH_EXISTS: before.  The
- * mark stands among the addresses, where none begins with this character. */
+/* Notes that an entry has been met, by whatever address; PH_EXISTS: before.
+ * The mark stands among the addresses, where none begins with this
+ * character. */
 static ph_int_t
 resolve_meet(resolve_t *r, uint32_t user_id)
 {

@@ -1,7 +1,7 @@
 /*
  * Where a message for an address goes: aliases, details (user+detail), groups
- * inside groups, forwards and the domain's catch-all.  Each address is looked at
- * once, so that loops end by construction; two limits bound the rest.
+ * inside groups, forwards and the domain's catch-all.  Each address is looked
+ * at once, so that loops end by construction; two limits bound the rest.
  */
 
 #ifndef DIR_RESOLVE_H

@@ -1,12 +1,12 @@
 /*
  * The server's side of the Dovecot authentication protocol, version 1.2, as far
- * as Postfix (smtpd_sasl_type = dovecot) speaks it: PLAIN and LOGIN.  A pure state
- * machine: bytes in, bytes out, and a call for each pair of credentials.
+ * as Postfix (smtpd_sasl_type = dovecot) speaks it: PLAIN and LOGIN.  A pure
+ * state machine: bytes in, bytes out, and a call for each pair of credentials.
  *
  *     S: VERSION 1 2 | MECH PLAIN plaintext | MECH LOGIN plaintext | SPID pid |
  *        CUID n | COOKIE hex | DONE
  *     C: VERSION 1 x | CPID pid
- *     C: AUTH id mech service=smtp rip=... resp=BASE64     (resp last, optional)
+ *     C: AUTH id mech service=smtp rip=... resp=BASE64    (resp last, optional)
  *     S: CONT id BASE64, OK id user=..., or FAIL id [temp]
  *     C: CONT id BASE64 | CANCEL id
  *
@@ -39,7 +39,7 @@ typedef enum {
 /* one line, taken apart; strings point into it */
 typedef struct {
     dir_sasl_command_t  command;
-    uint32_t            id;          /* AUTH, CONT, CANCEL; CPID: the pid      */
+    uint32_t            id;          /* AUTH, CONT, CANCEL; CPID: the pid */
     uint32_t            major;       /* VERSION */
     ph_str_t            mech;
     ph_str_t            service;
@@ -58,8 +58,8 @@ ph_int_t dir_sasl_plain(ph_str_t message, ph_str_t *user_r,
 typedef struct dir_sasl_s  dir_sasl_t;
 
 typedef struct {
-    /* credentials to be checked; answer with dir_sasl_result(), also from inside
-     * this call.  The strings are valid during the call only. */
+    /* credentials to be checked; answer with dir_sasl_result(), also from
+     * inside this call.  The strings are valid during the call only. */
     void  (*check)(void *data, uint32_t id, ph_str_t user, ph_str_t password,
                    ph_str_t client);
     void  (*send)(void *data, ph_str_t bytes);
@@ -80,7 +80,8 @@ ph_int_t dir_sasl_feed(dir_sasl_t *sasl, const uint8_t *data, size_t len);
 
 /*
  * What came of credentials: PH_OK with the user's name, PH_DENIED, or anything
- * else, which is a temporary failure.  An id that has been cancelled is ignored.
+ * else, which is a temporary failure.  An id that has been cancelled is
+ * ignored.
  */
 void dir_sasl_result(dir_sasl_t *sasl, uint32_t id, ph_int_t rc,
     ph_str_t user);

@@ -124,8 +124,8 @@ schema_sync(const char *path)
 
 
 /*
- * The copy is written under another name and renamed when it is complete, so that
- * a file called PATH.vN is always a whole database.
+ * The copy is written under another name and renamed when it is complete, so
+ * that a file called PATH.vN is always a whole database.
  */
 static ph_int_t
 schema_snapshot(sqlite3 *db, const char *path, uint32_t version, char *err)

@@ -12,14 +12,15 @@
 
 #define DIR_SCHEMA_ERROR_MAX  256
 
-/* the highest step in the text; 0 when there is none or they are not in order */
+/* the highest step in the text; 0 when there is none or they are not in
+ * order */
 uint32_t dir_schema_newest(const char *steps);
 
 /*
- * Brings db (opened from path) to the newest step.  A database that already had a
- * version is first copied to "PATH.v<version>" (never overwriting: a copy that
- * is already there was made before the same step and is kept), and checked with
- * quick_check.  *from_r and *to_r are the versions before and after.
+ * Brings db (opened from path) to the newest step.  A database that already had
+ * a version is first copied to "PATH.v<version>" (never overwriting: a copy
+ * that is already there was made before the same step and is kept), and checked
+ * with quick_check.  *from_r and *to_r are the versions before and after.
  *
  * PH_CORRUPT: a newer database that does not allow programs of this version, or
  * damage; PH_INVALID: the steps are not well formed; PH_ERROR, PH_NOSPACE:

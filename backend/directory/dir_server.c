@@ -133,7 +133,8 @@ server_announce(directory_t *d, const dir_job_t *job)
         }
 
         for (size_t w = 0; w < d->n_watchers; w++) {
-            /* who does not read loses events; its caches have a time limit too */
+            /* who does not read loses events; its caches have a time limit
+             * too */
             (void) ph_wire_push(d->watchers[w], DIR_EVENT_CHANGED,
                                 ph_wbuf_str(&b));
         }

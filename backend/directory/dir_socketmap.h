@@ -1,6 +1,6 @@
 /*
- * Postfix' socketmap tables (socketmap_table(5)): netstrings "LEN:NAME KEY," and
- * answers "OK value", "NOTFOUND ", "TEMP reason".
+ * Postfix' socketmap tables (socketmap_table(5)): netstrings "LEN:NAME KEY,"
+ * and answers "OK value", "NOTFOUND ", "TEMP reason".
  *
  *     domains      domain            -> the domain, when it is ours
  *     mailboxes    address           -> its entry's primary address

@@ -1,7 +1,7 @@
 /*
  * A bounded table for things that may be forgotten: remembered credentials and
- * counters of failures.  Keys are 32 bytes that look random (a keyed hash); a key
- * has a bucket of eight places, and when all are taken the one that has the
+ * counters of failures.  Keys are 32 bytes that look random (a keyed hash); a
+ * key has a bucket of eight places, and when all are taken the one that has the
  * least worth goes.  Nothing is allocated after creation.  Not thread-safe.
  */
 
@@ -31,8 +31,8 @@ void dir_table_free(dir_table_t *t);
 /* NULL when the key is not there */
 dir_slot_t *dir_table_find(const dir_table_t *t,
     const uint8_t key[DIR_TABLE_KEY]);
-/* A slot for the key: its own, a free one, or the one with the oldest time, then
- * cleared and with the key set. NULL only in a table of size 0. */
+/* A slot for the key: its own, a free one, or the one with the oldest time,
+ * then cleared and with the key set. NULL only in a table of size 0. */
 dir_slot_t *dir_table_put(dir_table_t *t, const uint8_t key[DIR_TABLE_KEY]);
 
 /*

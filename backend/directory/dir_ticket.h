@@ -1,7 +1,8 @@
 /*
- * The keys that sign tickets: kept in a file (0600) in the state folder, so that
- * tickets outlive a restart; a new one takes over when the newest is too old, and
- * old ones stay until the last ticket that they signed has died.  Thread-safe.
+ * The keys that sign tickets: kept in a file (0600) in the state folder, so
+ * that tickets outlive a restart; a new one takes over when the newest is too
+ * old, and old ones stay until the last ticket that they signed has died.
+ * Thread-safe.
  */
 
 #ifndef DIR_TICKET_H
@@ -27,8 +28,9 @@ ph_int_t dir_tickets_open(const char *state_dir, const dir_ticket_opts_t *opts,
     ph_log_t *log, uint64_t now, dir_tickets_t **tickets_r);
 void dir_tickets_close(dir_tickets_t **tickets);
 
-/* A new key when it is time for one; to be called now and then.  PH_OK: there is
- * one; PH_DONE: not yet; else the file cannot be written and nothing changed. */
+/* A new key when it is time for one; to be called now and then.  PH_OK: there
+ * is one; PH_DONE: not yet; else the file cannot be written and nothing
+ * changed. */
 ph_int_t dir_tickets_rotate(dir_tickets_t *tickets, uint64_t now);
 
 void dir_tickets_keys(dir_tickets_t *tickets, ph_ticket_keys_t *keys_r);

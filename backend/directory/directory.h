@@ -152,13 +152,13 @@ void dir_server_request(ph_wire_req_t *req, void *data);
 void dir_server_closed(ph_wire_conn_t *conn, void *data);
 
 /*
- * Queues a check of credentials; done() is called from the loop later.  PH_BUSY:
- * throttled, or too many are waiting; PH_ERROR: done() is not called.
+ * Queues a check of credentials; done() is called from the loop later.
+ * PH_BUSY: throttled, or too many are waiting; PH_ERROR: done() is not called.
  */
 ph_int_t dir_login(directory_t *d, dir_login_t *login);
 
-/* Begins the transaction of a DIR_RUN_WRITE job; it is committed when the handler
- * returns PH_OK and rolled back otherwise. */
+/* Begins the transaction of a DIR_RUN_WRITE job; it is committed when the
+ * handler returns PH_OK and rolled back otherwise. */
 ph_int_t dir_job_write(dir_job_t *job);
 /* Sets job->text and returns rc. */
 ph_int_t dir_job_fail(dir_job_t *job, ph_int_t rc, const char *fmt, ...)

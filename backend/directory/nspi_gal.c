@@ -1,4 +1,5 @@
-/* The address book of an organisation in memory, containers, positions, names. */
+/* The address book of an organisation in memory, containers, positions,
+ * names. */
 
 #include "nspi_int.h"
 #include "lib/ph_str.h"
@@ -129,8 +130,8 @@ gal_entries(ab_gal_t *gal, dir_conn_t *conn)
 
 /*
  * Sort keys in the order of mapi_value_cmp().  Without them (no memory, no
- * collation data, a name that is too long) names are compared as they are, which
- * takes ten times as long.
+ * collation data, a name that is too long) names are compared as they are,
+ * which takes ten times as long.
  */
 static void
 gal_sort_keys(ab_gal_t *gal, ph_pool_t *pool)

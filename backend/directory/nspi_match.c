@@ -467,7 +467,7 @@ name_direct(ab_call_t *call, ph_str_t name, uint32_t *mid_r)
 }
 
 
-/* NSPI_MID_RESOLVED with the entry, ..._AMBIGUOUS, or ..._UNRESOLVED */
+/* NSPI_MID_RESOLVED with the entry, ..._AMBIGUOUS, or ..._UNRESOLVED (and 0) */
 static ph_int_t
 name_resolve(ab_call_t *call, const ab_view_t *view, ph_str_t name,
     uint32_t *status_r, uint32_t *mid_r)
@@ -479,6 +479,7 @@ name_resolve(ab_call_t *call, const ab_view_t *view, ph_str_t name,
     const ab_entry_t  *e;
 
     *status_r = NSPI_MID_UNRESOLVED;
+    *mid_r = 0;
 
     name = ph_str_trim(name);
     exact_only = name_prefix(&name, "=");
@@ -570,7 +571,7 @@ ab_resolve_names(ab_call_t *call)
 
     for (uint32_t i = 0; rc == PH_OK && i < q.names.name_count; i++) {
         rc = name_resolve(call, &view, q.names.name[i], &a.mids.mid[i], &mid);
-        if (a.mids.mid[i] == NSPI_MID_RESOLVED) {
+        if (rc == PH_OK && a.mids.mid[i] == NSPI_MID_RESOLVED) {
             mids[resolved++] = mid;
         }
     }

@@ -20,8 +20,8 @@ ph_int_t nspi_session_begin(nspi_sessions_t *sessions, ph_str_t user,
     uint64_t now_ms, uint8_t id_r[16], const uint8_t sequence[16]);
 /*
  * Takes a request in: sequence is what the client showed (zero: nothing, not
- * checked), next what it has to show then (NULL: as before).  The sequence before
- * is good too: a client whose connection broke sends its request again.
+ * checked), next what it has to show then (NULL: as before).  The sequence
+ * before is good too: a client whose connection broke sends its request again.
  * PH_NOTFOUND: no such session of this user; PH_CONFLICT: wrong sequence.
  */
 ph_int_t nspi_session_use(nspi_sessions_t *sessions, const uint8_t id[16],

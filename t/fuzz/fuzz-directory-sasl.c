@@ -1,4 +1,5 @@
-/* The SASL server's state machine, fed in pieces whose size the input chooses. */
+/* The SASL server's state machine, fed in pieces whose size the input
+ * chooses. */
 
 #include "directory/dir_sasl.h"
 #include "lib/ph_str.h"

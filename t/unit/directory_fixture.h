@@ -14,7 +14,8 @@ static char        fixture_file[64];
 static dir_db_t   *fixture_db;
 static ph_pool_t  *fixture_pool;
 
-/* a domain example.test (1) of organisation Acme, and away.test (2) of another */
+/* a domain example.test (1) of organisation Acme, and away.test (2) of
+ * another */
 static const char  fixture_sql[] =
     "INSERT INTO organisations (id, name) VALUES (1, 'Acme'), (2, 'Other');"
     "INSERT INTO domains (id, organisation_id, name, created)"

@@ -1,4 +1,5 @@
-/* The keys of tickets: rotation, what survives a restart, and a damaged file. */
+/* The keys of tickets: rotation, what survives a restart, and a damaged
+ * file. */
 
 #include "tap.h"
 #include "directory/dir_ticket.h"
