@@ -367,13 +367,17 @@ sub revive {
 
 my $halfway;
 for my $half (1, 2) {
-    wire_garbage('directory', 'dir', share(11), $ticket);
-    wire_garbage('exmdb', 'exmdb', share(8), $ticket);
-    wire_garbage('exmdb.1', 'exmdb', share(3), ticket('victim') // '');
-    wire_garbage('delivery', 'delivery', share(6), $ticket);
+    timed('wire directory', sub {
+        wire_garbage('directory', 'dir', share(11), $ticket) });
+    timed('wire exmdb', sub {
+        wire_garbage('exmdb', 'exmdb', share(8), $ticket) });
+    timed('wire exmdb.1', sub {
+        wire_garbage('exmdb.1', 'exmdb', share(3), ticket('victim') // '') });
+    timed('wire delivery', sub {
+        wire_garbage('delivery', 'delivery', share(6), $ticket) });
     revive();
-    rop_garbage(share(8));
-    line_garbage('LMTP', sub { IO::Socket::INET->new(
+    timed('ROP buffers', sub { rop_garbage(share(8)) });
+    timed('LMTP', sub { line_garbage('LMTP', sub { IO::Socket::INET->new(
         PeerAddr => '127.0.0.1', PeerPort => $t->port('lmtp')) }, share(6),
         sub { Posthorn::Garbage::pick(@lmtp) }) });
     timed('SASL', sub { line_garbage('SASL', sub { IO::Socket::UNIX->new(
@@ -383,8 +387,9 @@ for my $half (1, 2) {
                 . "\@example.test\0wrong", '') . "\n",
             "AUTH\t2\tLOGIN\tservice=smtp\n", "CONT\t2\tdmljdGlt\n",
             "CANCEL\t1\n") }) });
-    timed('socketmap', sub { line_garbage('socketmap', sub { IO::Socket::UNIX->new(
-        Peer => $t->socket('socketmap')) }, share(3), sub {
+    timed('socketmap', sub { line_garbage('socketmap', sub {
+        IO::Socket::UNIX->new(Peer => $t->socket('socketmap')) }, share(3),
+        sub {
         my $q = Posthorn::Garbage::pick('domains example.test',
             'mailboxes victim@example.test', 'aliases x@example.test',
             'transports example.test', 'nonsense x', '');
