@@ -129,6 +129,18 @@ delivery_metrics(delivery_t *d)
 }
 
 
+#ifdef __SANITIZE_ADDRESS__
+
+/* a sanitizer looks at its own process and writes reports where it is told */
+static ph_int_t
+delivery_enclose(delivery_t *d)
+{
+    (void) d;
+    return PH_OK;
+}
+
+#else
+
 /* mail comes from strangers: what reads it sees the queue and the log alone */
 static ph_int_t
 delivery_enclose(delivery_t *d)
@@ -150,6 +162,8 @@ delivery_enclose(delivery_t *d)
 
     return ph_sandbox_enter(d->log, paths, n);
 }
+
+#endif
 
 
 ph_int_t
