@@ -310,7 +310,9 @@ deliver_sent(deliver_send_t *s, deliver_result_t result)
             acks_add(t->d->acks, dest->address, s->acked[i].id);
         }
         ph_metric_add(t->d->m_failed, 1);
-        ph_log_write(t->d->log, PH_LOG_WARN, PH5011, ph_str_c(t->rid),
+        ph_log_write(t->d->log, PH_LOG_WARN,
+                     result == DELIVER_LOOP ? PH5016 : PH5011,
+                     ph_str_c(t->rid),
                      "to=%s from=%s reply=\"%s\"", ph_log_str(dest->address),
                      ph_log_str(t->sender), deliver_reply(result));
 
@@ -389,6 +391,11 @@ deliver_answer(ph_wire_status_t status, ph_str_t body, void *data)
             }
             status = PH_WIRE_UNAVAILABLE;
         }
+    }
+
+    if (status == PH_WIRE_UNAVAILABLE) {
+        ph_log_write(s->t->d->log, PH_LOG_WARN, PH5003, ph_str_c(s->t->rid),
+                     "mailbox=%s", ph_log_str(s->dest->address));
     }
 
     deliver_sent(s, deliver_result_of(status, body));
