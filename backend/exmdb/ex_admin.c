@@ -335,7 +335,6 @@ ex_check_finding(void *data, store_bad_t what, bool repaired, const char *text)
 }
 
 
-/* The check wants the connection without a transaction. */
 static ph_int_t
 ex_check_run(ex_job_t *job, store_conn_t *conn)
 {
@@ -351,15 +350,10 @@ ex_check_run(ex_job_t *job, store_conn_t *conn)
     }
 
     objects = 0;
-    store_rollback(conn);
     rc = store_check(conn, STORE_CHECK_BLOBS
                      | (a->check.repair ? STORE_CHECK_REPAIR : 0),
                      ex_check_finding, a, &objects, &n);
     a->found.objects = objects;
-
-    if (rc == PH_OK) {
-        rc = store_begin(conn);
-    }
 
     return rc;
 }
@@ -400,7 +394,7 @@ ex_op_mailbox_check(ex_call_t *call)
     }
 
     a->mailbox = a->check.mailbox;
-    a->job.alone = a->check.repair != 0;
+    a->job.alone = true;
     a->write = a->check.repair != 0;
     ex_admin_start(a);
 }

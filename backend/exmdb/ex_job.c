@@ -53,10 +53,15 @@ ex_read_work(void *data)
     rc = store_conn_acquire(job->mailbox->store, STORE_READ, &conn);
 
     if (rc == PH_OK) {
-        rc = store_begin(conn);
-        if (rc == PH_OK) {
+        if (job->alone) {
             rc = job->run(job, conn);
-            store_rollback(conn);
+
+        } else {
+            rc = store_begin(conn);
+            if (rc == PH_OK) {
+                rc = job->run(job, conn);
+                store_rollback(conn);
+            }
         }
 
         store_conn_release(&conn);
@@ -149,6 +154,12 @@ ex_write_work(void *data)
         return;
     }
 
+    if (mb->batch->alone) {
+        mb->batch->rc = mb->batch->run(mb->batch, conn);
+        store_conn_release(&conn);
+        return;
+    }
+
     for ( ;; ) {
         rc = ex_batch_run(mb, conn, mb->batch, &failed);
         if (rc == PH_OK) {
@@ -196,6 +207,10 @@ ex_write_done(void *data)
     mb->writing = false;
 
     ex_mailbox_ref(mb);
+
+    if (!job->alone) {
+        mb->changed = true;
+    }
 
     if (events != NULL) {
         ex_notify_events(mb, events);

@@ -4,6 +4,7 @@
 #include "ex_job.h"
 #include "ex_notify.h"
 #include "ex_submit.h"
+#include "ex_trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #define EX_MB_SWEEP      5000     /* ms */
 #define EX_MB_STOP_SWEEP 50       /* ms */
 #define EX_MB_TRIM       20000    /* ms without use: give memory back */
+#define EX_MB_MAINTAIN   1000     /* pieces of content looked at in one go */
 #define EX_MB_OPEN_WAIT  15000    /* ms that another process may hold it */
 
 
@@ -546,7 +548,8 @@ ex_mailbox_close(ex_mailbox_t *mb)
 static bool
 ex_mailbox_is_idle(const ex_mailbox_t *mb)
 {
-    return mb->state == EX_MB_OPEN && mb->refs == 0 && !mb->writing
+    return mb->state == EX_MB_OPEN && mb->refs == 0 && mb->traces == NULL
+           && !mb->writing
            && mb->reading == 0 && mb->writes == NULL && mb->reads == NULL
            && !mb->submitting;
 }
@@ -570,6 +573,54 @@ ex_mailbox_trim_done(void *data)
 }
 
 
+/* ---- housekeeping of a mailbox that had changes and is quiet now ---- */
+
+typedef struct {
+    ex_job_t  job;       /* first */
+    bool      more;
+} ex_maintain_t;
+
+
+static ph_int_t
+ex_maintain_run(ex_job_t *job, store_conn_t *conn)
+{
+    return store_maintain(conn, EX_MB_MAINTAIN,
+                          &((ex_maintain_t *) job)->more);
+}
+
+
+static void
+ex_maintain_done(ex_job_t *job, ph_int_t rc)
+{
+    ex_maintain_t  *m = (ex_maintain_t *) job;
+
+    if (rc == PH_OK && m->more) {
+        job->mailbox->changed = true;
+    }
+
+    free(m);
+}
+
+
+static void
+ex_mailbox_maintain(ex_mailbox_t *mb)
+{
+    ex_maintain_t  *m;
+
+    m = calloc(1, sizeof(ex_maintain_t));
+    if (m == NULL) {
+        return;
+    }
+
+    mb->changed = false;
+    m->job.write = true;
+    m->job.alone = true;
+    m->job.run = ex_maintain_run;
+    m->job.done = ex_maintain_done;
+    ex_job_start(mb, &m->job);
+}
+
+
 static void
 ex_mailbox_sweep(uv_timer_t *timer)
 {
@@ -590,6 +641,11 @@ ex_mailbox_sweep(uv_timer_t *timer)
             if (mb->state == EX_MB_OPEN && !mb->writing && mb->reading == 0
                 && !mb->trimmed && !all->closing_all && now - mb->last_used > EX_MB_TRIM)
             {
+                if (mb->changed) {
+                    ex_mailbox_maintain(mb);
+                    continue;
+                }
+
                 mb->trimmed = true;
                 mb->refs++;
                 if (ph_work(all->ex->loop, ex_mailbox_trim_work,
@@ -748,6 +804,7 @@ ex_delete_poll(uv_timer_t *timer)
         }
 
         mb->doomed = true;
+        ex_trace_end(mb);
         if (ex_mailbox_is_idle(mb)) {
             ex_mailbox_close(mb);
         }

@@ -27,7 +27,8 @@ struct ex_job_s {
     ex_job_t      *next;
     ex_mailbox_t  *mailbox;       /* referenced until done */
     bool           write;
-    bool           alone;         /* not in a batch with others */
+    bool           alone;         /* no batch: the connection without a
+                                     transaction */
     bool           repeatable;    /* run() may be called again after a rollback
                                      that another job of the batch caused */
     ph_int_t       rc;
@@ -82,6 +83,7 @@ struct ex_mailbox_s {
     uint64_t             submit_timer;   /* ms; next look at the queue, 0: none */
     bool                 submitting;
     bool                 trimmed;
+    bool                 changed;        /* since the last housekeeping */
 
     ex_mailbox_t        *next;           /* in its hash chain */
 };

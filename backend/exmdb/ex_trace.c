@@ -28,6 +28,18 @@ ex_trace_drop(ex_mailbox_t *mb, ph_wire_conn_t *conn)
 }
 
 
+void
+ex_trace_end(ex_mailbox_t *mb)
+{
+    ex_trace_t  *t;
+
+    while ((t = mb->traces) != NULL) {
+        mb->traces = t->next;
+        free(t);
+    }
+}
+
+
 static void
 ex_trace_drop_each(ex_mailbox_t *mb, void *data)
 {

@@ -14,6 +14,8 @@ struct ex_execute_s;
 
 /* Sends what an Execute collected to the listeners of its mailbox. */
 void ex_trace_execute(struct ex_execute_s *x, uint64_t us);
+/* Forgets all listeners of a mailbox. */
+void ex_trace_end(ex_mailbox_t *mb);
 /* Forgets a listener. */
 void ex_trace_conn_closed(ex_t *ex, ph_wire_conn_t *conn);
 
