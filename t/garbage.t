@@ -115,7 +115,8 @@ sub https_open {
 
 # sends a request on a kept connection; reads one answer, or what there is
 sub https_send {
-    my ($request) = @_;
+    my ($request, $patience) = @_;
+    $patience //= 5;
     local $SIG{PIPE} = 'IGNORE';
     if (!$http || !$http->connected) {
         $http = https_open() or return '';
@@ -127,7 +128,7 @@ sub https_send {
         if (!$http->pending) {
             # a request that is cut short gets no answer: give it up
             last unless IO::Select->new($http)->can_read(
-                $answer eq '' ? 0.25 : 5);
+                $answer eq '' ? $patience : 5);
         }
         my $n = sysread($http, $answer, 1 << 16, length $answer);
         if (!$n) {
@@ -290,12 +291,13 @@ sub http_garbage {
                 $g->mutate($body));
         }
         # mostly the body, so that the request is heard to its end
-        if (rand() < 0.3) {
+        my $mutated = rand() < 0.15;
+        if ($mutated) {
             my ($head, $body) = $r =~ /\A(.*?\r\n\r\n)(.*)\z/s;
             $r = rand() < 0.5 ? $g->mutate($head) . $body
                 : $g->mutate($r);
         }
-        https_send($r);
+        https_send($r, $mutated ? 0.03 : 5);
         $sent{HTTP}++;
     }
     undef $http;
@@ -388,13 +390,13 @@ for my $half (1, 2) {
             "AUTH\t2\tLOGIN\tservice=smtp\n", "CONT\t2\tdmljdGlt\n",
             "CANCEL\t1\n") }) });
     timed('socketmap', sub { line_garbage('socketmap', sub {
-        IO::Socket::UNIX->new(Peer => $t->socket('socketmap')) }, share(3),
+        IO::Socket::UNIX->new(Peer => $t->socket('socketmap')) }, share(4),
         sub {
         my $q = Posthorn::Garbage::pick('domains example.test',
             'mailboxes victim@example.test', 'aliases x@example.test',
             'transports example.test', 'nonsense x', '');
         return length($q) . ":$q," }) });
-    timed('HTTP', sub { http_garbage(share(3)) });
+    timed('HTTP', sub { http_garbage(share(2)) });
 
     revive();
     all_is_well("after part $half");
