@@ -19,11 +19,11 @@
  * time; different connections of a store run in parallel.  store_open,
  * store_conn_acquire and store_conn_release may be called from any thread.
  *
- * Errors, besides those each function names: PH_NOSPACE (disk full), PH_CORRUPT,
- * PH_NOMEM, PH_BUSY, PH_ERROR (I/O; logged).  After such an error inside a
- * transaction the caller rolls back (the whole transaction, not only the
- * savepoint, after PH_NOSPACE, PH_CORRUPT, PH_NOMEM or PH_ERROR); the store stays
- * usable when the cause is gone.
+ * Errors, besides those each function names: PH_NOSPACE (disk full),
+ * PH_CORRUPT, PH_NOMEM, PH_BUSY, PH_ERROR (I/O; logged).  After such an error
+ * inside a transaction the caller rolls back (the whole transaction, not only
+ * the savepoint, after PH_NOSPACE, PH_CORRUPT, PH_NOMEM or PH_ERROR); the store
+ * stays usable when the cause is gone.
  */
 
 #ifndef STORE_H

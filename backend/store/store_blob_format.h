@@ -3,7 +3,8 @@
  * them, below blobs/xx/ where xx is the first byte of the name.
  *
  *     "PHBLOB1\n", u32 frame size, u32 0, u64 size
- *     zstd frames, each of one piece of `frame size` bytes (the last is shorter)
+ *     zstd frames, each of one piece of `frame size` bytes (the last one of
+ *         what is left)
  *     u32 packed length of each frame
  *     u32 number of frames, u32 CRC-32 of the lengths, "PHBLEND\n"
  *

@@ -1,7 +1,7 @@
 /*
  * The check of a whole mailbox: first SQLite's own, then counters and columns
- * that are copies, then references and files.  Every step reads once in key order;
- * what it would repair it repairs in the transaction of the check.
+ * that are copies, then references and files.  Every step reads once in key
+ * order; what it would repair it repairs in the transaction of the check.
  */
 
 #include "store_check_int.h"

@@ -1,10 +1,10 @@
 /*
  * The process root, opening a mailbox, connections and transactions.
  *
- * Ids.  Folders and messages have ids from one counter; in this library an id is
- * that counter (1 .. 2^48-1) as a plain uint64_t, the replica is always the
- * store's own (replid 1).  store_eid() makes the wire form of it.  Ids and change
- * numbers are never used twice.
+ * Ids.  Folders and messages have ids from one counter; in this library an id
+ * is that counter (1 .. 2^48-1) as a plain uint64_t, the replica is always the
+ * store's own (replid 1).  store_eid() makes the wire form of it.  Ids and
+ * change numbers are never used twice.
  */
 
 #ifndef STORE_ENV_H
@@ -48,21 +48,21 @@ static inline uint64_t store_id(mapi_eid_t eid)
 #define STORE_SCHEMA_VERSION  1
 
 typedef enum {
-    STORE_LOCKING_NORMAL = 0,  /* WAL: a writer beside readers, local disk      */
-    STORE_LOCKING_EXCLUSIVE    /* one connection, locked; for Ceph's VFS        */
+    STORE_LOCKING_NORMAL = 0, /* WAL: a writer beside readers, local disk */
+    STORE_LOCKING_EXCLUSIVE /* one connection, locked; for Ceph's VFS */
 } store_locking_t;
 
 typedef struct {
-    const char       *vfs;            /* SQLite VFS; NULL: default             */
+    const char       *vfs; /* SQLite VFS; NULL: default */
     store_locking_t   locking;
-    unsigned          readers;        /* largest number of readers; 0: 4       */
-    unsigned          cache_kib;      /* page cache of a connection; 0: 256    */
-    unsigned          busy_ms;        /* SQLite busy timeout; 0: 5000          */
-    uint64_t          blob_min;       /* content above is a file; 0: 64 KiB    */
-    uint64_t          value_max;      /* largest value of a property; 0: 2 GiB */
-    uint64_t          message_max;    /* largest message; 0: 2 GiB             */
+    unsigned          readers; /* largest number of readers; 0: 4 */
+    unsigned          cache_kib; /* page cache of a connection; 0: 256 */
+    unsigned          busy_ms; /* SQLite busy timeout; 0: 5000 */
+    uint64_t          blob_min; /* content above is a file; 0: 64 KiB */
+    uint64_t          value_max; /* largest value of a property; 0: 2 GiB */
+    uint64_t          message_max; /* largest message; 0: 2 GiB */
     unsigned          gc_age;         /* seconds that unreferenced content stays
-                                         for objects still open; 0: 300        */
+                                         for objects still open; 0: 300 */
     ph_log_t         *log;
 } store_conf_t;
 
@@ -105,7 +105,7 @@ ph_int_t store_remove(store_env_t *env, const char *path);
 
 typedef struct {
     store_kind_t  kind;
-    mapi_guid_t   guid;             /* record key; also the replica of replid 1 */
+    mapi_guid_t   guid; /* record key; also the replica of replid 1 */
     mapi_guid_t   mapping;          /* PR_MAPPING_SIGNATURE, replid 5 */
     ph_str_t      address;
     ph_str_t      display_name;
@@ -140,8 +140,8 @@ bool store_conn_writable(const store_conn_t *conn);
 
 /*
  * Transactions.  A reader's is a snapshot of the last commit.  Every function
- * that changes something needs a writer inside a transaction; functions that read
- * work on either, and without a transaction read the newest state.
+ * that changes something needs a writer inside a transaction; functions that
+ * read work on either, and without a transaction read the newest state.
  */
 ph_int_t store_begin(store_conn_t *conn);
 /*

@@ -1,7 +1,7 @@
 /*
  * Folders (MS-OXCFOLD).  A folder has no working copy: every call is at once in
- * the transaction.  Counters (total, unread, associated, sizes) are columns kept
- * in the transaction, never counted.
+ * the transaction.  Counters (total, unread, associated, sizes) are columns
+ * kept in the transaction, never counted.
  */
 
 #ifndef STORE_FOLDER_H
@@ -14,7 +14,9 @@
 #define STORE_FOLDER_DEPTH_MAX  64
 
 /* PR_FOLDER_TYPE */
-enum { STORE_FOLDER_ROOT = 0, STORE_FOLDER_GENERIC = 1, STORE_FOLDER_SEARCH = 2 };
+enum {
+    STORE_FOLDER_ROOT = 0, STORE_FOLDER_GENERIC = 1, STORE_FOLDER_SEARCH = 2
+};
 
 typedef struct {
     uint64_t  id;
@@ -54,14 +56,15 @@ typedef struct {
     ph_str_t       comment;
     ph_str_t       container_class;   /* empty: that of the parent, IPF.Note */
     bool           open_existing;
-    uint64_t       id;          /* 0: a new one; else an id the client reserved */
+    uint64_t       id; /* 0: a new one; else an id the client reserved */
     store_actor_t  actor;
 } store_folder_new_t;
 
 /*
  * PH_EXISTS: the name is taken by a live sibling (with open_existing it is
- * opened instead: PH_OK, *existed_r).  PH_NOTFOUND: no parent; PH_INVALID: name,
- * type or id; PH_TOOBIG: too deep.  Permission rows are copied from the parent.
+ * opened instead: PH_OK, *existed_r).  PH_NOTFOUND: no parent; PH_INVALID:
+ * name, type or id; PH_TOOBIG: too deep.  Permission rows are copied from the
+ * parent.
  */
 ph_int_t store_folder_create(store_conn_t *conn, const store_folder_new_t *f,
     uint64_t *fid_r, bool *existed_r);
@@ -74,9 +77,9 @@ ph_int_t store_folder_create(store_conn_t *conn, const store_folder_new_t *f,
 
 /*
  * Deletes a folder (MS-OXCFOLD 2.2.1.3).  Without STORE_DEL_MESSAGES or
- * _FOLDERS a folder that has some stays, and *partial_r is set.  Soft by default: the
- * folder is marked, with all below it.  PH_NOTFOUND; PH_DENIED: a built-in
- * folder; PH_INVALID: root.
+ * _FOLDERS a folder that has some stays, and *partial_r is set.  Soft by
+ * default: the folder is marked, with all below it.  PH_NOTFOUND; PH_DENIED: a
+ * built-in folder; PH_INVALID: root.
  */
 ph_int_t store_folder_delete(store_conn_t *conn, uint64_t fid, unsigned flags,
     bool *partial_r);
@@ -113,8 +116,8 @@ ph_int_t store_folder_remove(store_conn_t *conn, uint64_t fid,
     store_problems_t *problems_r);
 
 /*
- * Walks folders: the live (or soft-deleted) children of fid, or all below it when
- * depth; in name order.  fn returns PH_OK, or PH_DONE to stop.
+ * Walks folders: the live (or soft-deleted) children of fid, or all below it
+ * when depth; in name order.  fn returns PH_OK, or PH_DONE to stop.
  */
 typedef ph_int_t (*store_folder_pt)(void *data, const store_folder_t *folder,
     unsigned depth);

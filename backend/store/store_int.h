@@ -269,8 +269,8 @@ int store_value_cmp(const mapi_value_t *a, const mapi_value_t *b);
 ph_int_t store_problem(ph_pool_t *pool, store_problems_t *p, uint32_t index,
     uint32_t tag, uint32_t code);
 /*
- * A stored value as asked for: the string types stand for each other, content is
- * read when it is at most limit bytes (else ecMAPIOOM).  PH_NOTFOUND: type.
+ * A stored value as asked for: the string types stand for each other, content
+ * is read when it is at most limit bytes (else ecMAPIOOM).  PH_NOTFOUND: type.
  */
 ph_int_t store_value_answer(store_conn_t *conn, uint32_t asked,
     const mapi_value_t *v, bool external, uint64_t content,

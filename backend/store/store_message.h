@@ -1,12 +1,12 @@
 /*
- * Messages (MS-OXCMSG).  A store_message_t is a working copy in memory with a pool
- * of its own: changes reach the mailbox with store_message_save().  Attachments
- * and embedded messages are working copies inside it.  Large values stay on disk and
- * are read when asked for.
+ * Messages (MS-OXCMSG).  A store_message_t is a working copy in memory with a
+ * pool of its own: changes reach the mailbox with store_message_save().
+ * Attachments and embedded messages are working copies inside it.  Large values
+ * stay on disk and are read when asked for.
  *
- * A working copy belongs to the store it was made from, not to a connection; the
- * connection given to a call is only used during it.  conn may be a reader except
- * for save.
+ * A working copy belongs to the store it was made from, not to a connection;
+ * the connection given to a call is only used during it.  conn may be a reader
+ * except for save.
  */
 
 #ifndef STORE_MESSAGE_H
@@ -47,9 +47,9 @@ ph_int_t store_message_open(store_conn_t *conn, uint64_t fid, uint64_t mid,
     unsigned flags, store_message_t **msg_r);
 
 /*
- * A new message for folder fid with the initial properties of MS-OXCMSG 3.2.5.2;
- * in the mailbox only after save.  id 0: one is allocated at the first save.
- * (Its id is in store_message_fact() then.)
+ * A new message for folder fid with the initial properties of MS-OXCMSG
+ * 3.2.5.2; in the mailbox only after save.  id 0: one is allocated at the first
+ * save. (Its id is in store_message_fact() then.)
  */
 ph_int_t store_message_create(store_conn_t *conn, uint64_t fid,
     bool associated, uint64_t id, const store_actor_t *actor,
@@ -78,7 +78,8 @@ ph_int_t store_message_remove(store_message_t *msg, const mapi_tags_t *tags,
 
 /* ---- recipients ---- */
 uint32_t store_message_recipient_count(const store_message_t *msg);
-/* Rows from index `first`, ordered by row id; they live until the next change. */
+/* Rows from index `first`, ordered by row id; they live until the next
+ * change. */
 const mapi_recipient_t *store_message_recipients(const store_message_t *msg);
 /*
  * Replaces or adds by row id; n 0 properties removes the row.  The properties
@@ -117,18 +118,18 @@ ph_int_t store_attach_remove(store_attach_t *att, const mapi_tags_t *tags,
     ph_pool_t *pool, store_problems_t *problems_r);
 
 /*
- * The embedded message of an attachment as a working copy; its save goes into the
- * attachment's working copy.  create: an empty one (PR_ATTACH_METHOD becomes 5).
- * It is closed with its attachment at the latest.  PH_NOTFOUND: none there;
- * PH_TOOBIG: deeper than MAPI_MAX_EMBEDDING.
+ * The embedded message of an attachment as a working copy; its save goes into
+ * the attachment's working copy.  create: an empty one (PR_ATTACH_METHOD
+ * becomes 5). It is closed with its attachment at the latest.  PH_NOTFOUND:
+ * none there; PH_TOOBIG: deeper than MAPI_MAX_EMBEDDING.
  */
 ph_int_t store_embedded_open(store_conn_t *conn, store_attach_t *att,
     bool create, const store_actor_t *actor, store_message_t **msg_r);
 
 /* ---- save ---- */
-#define STORE_SAVE_FORCE      0x01    /* overwrite what others saved meanwhile */
-#define STORE_SAVE_DELIVER    0x02    /* event new mail; quota for receiving   */
-#define STORE_SAVE_NO_QUOTA   0x04    /* system's own messages                 */
+#define STORE_SAVE_FORCE      0x01 /* overwrite what others saved meanwhile */
+#define STORE_SAVE_DELIVER    0x02 /* event new mail; quota for receiving */
+#define STORE_SAVE_NO_QUOTA   0x04 /* system's own messages */
 
 /*
  * Computes the properties that depend on others, gives a new change number, and
@@ -136,11 +137,11 @@ ph_int_t store_embedded_open(store_conn_t *conn, store_attach_t *att,
  * goes into its attachment (conn may be a reader).  tags and ids of the fact
  * change with it.
  * PH_CONFLICT: somebody saved since it was opened (ecObjectModified);
- * PH_NOTFOUND: deleted meanwhile (ecObjectDeleted); PH_DENIED: opened read-only;
- * PH_NOSPACE with *quota_r true (may be NULL): a quota, false: the disk;
- * PH_TOOBIG: larger than message_max; PH_EXISTS: the id asked for is in use.
- * After store_undo or store_rollback the working copy must be closed, or saved
- * again after store_message_unsaved().
+ * PH_NOTFOUND: deleted meanwhile (ecObjectDeleted); PH_DENIED: opened
+ * read-only; PH_NOSPACE with *quota_r true (may be NULL): a quota, false: the
+ * disk; PH_TOOBIG: larger than message_max; PH_EXISTS: the id asked for is in
+ * use. After store_undo or store_rollback the working copy must be closed, or
+ * saved again after store_message_unsaved().
  */
 ph_int_t store_message_save(store_conn_t *conn, store_message_t *msg,
     unsigned flags, const store_actor_t *actor, bool *quota_r);
@@ -149,16 +150,17 @@ void store_message_unsaved(store_message_t *msg);
 
 /* ---- without a working copy ---- */
 
-/* Results of operations on many messages: those not found or failed are skipped. */
+/* Results of operations on many messages: those not found or failed are
+ * skipped. */
 typedef struct {
     uint32_t  done;
     uint32_t  failed;
 } store_many_t;
 
 /*
- * Moves or copies n messages of folder `from` to `to` (in one store).  Moved and
- * copied messages get new ids, in new_r when not NULL (0: failed).  Search keys
- * stay.  PH_NOTFOUND: a folder.
+ * Moves or copies n messages of folder `from` to `to` (in one store).  Moved
+ * and copied messages get new ids, in new_r when not NULL (0: failed).  Search
+ * keys stay.  PH_NOTFOUND: a folder.
  */
 ph_int_t store_messages_move(store_conn_t *conn, uint64_t from, uint64_t to,
     uint32_t n, const uint64_t *mids, uint64_t *new_r,
@@ -175,10 +177,10 @@ ph_int_t store_messages_restore(store_conn_t *conn, uint64_t from,
 
 /*
  * Read state (RopSetReadFlags): a new read change number for each that changes;
- * the change number stays.  n 0: all live normal messages of the folder.  flags: as
- * in the ROP (0x01 suppress receipt, 0x04 clear read, 0x10 receipt only, 0x20,
- * 0x40).  receipts_r (may be NULL), n_receipts_r: ids in pool whose sender is to get
- * a read receipt now; the store has noted that it was sent.
+ * the change number stays.  n 0: all live normal messages of the folder.
+ * flags: as in the ROP (0x01 suppress receipt, 0x04 clear read, 0x10 receipt
+ * only, 0x20, 0x40).  receipts_r (may be NULL), n_receipts_r: ids in pool whose
+ * sender is to get a read receipt now; the store has noted that it was sent.
  */
 ph_int_t store_messages_set_read(store_conn_t *conn, uint64_t fid,
     unsigned flags, uint32_t n, const uint64_t *mids, ph_pool_t *pool,
@@ -201,13 +203,14 @@ ph_int_t store_message_set_flags(store_conn_t *conn, uint64_t mid,
 
 /* ---- whole messages as values ---- */
 
-/* Fills a new working copy from a value; named properties are mapped (registered
- * when conn is a writer in a transaction).  The value may be freed afterwards. */
+/* Fills a new working copy from a value; named properties are mapped
+ * (registered when conn is a writer in a transaction).  The value may be freed
+ * afterwards. */
 ph_int_t store_message_import(store_conn_t *conn, store_message_t *msg,
     const mapi_message_t *value);
 /*
- * A value of the working copy, in pool; named properties get their names.  Large
- * values are read into memory: `limit` bytes in all, else PH_TOOBIG.
+ * A value of the working copy, in pool; named properties get their names.
+ * Large values are read into memory: `limit` bytes in all, else PH_TOOBIG.
  */
 ph_int_t store_message_export(store_conn_t *conn, store_message_t *msg,
     size_t limit, ph_pool_t *pool, mapi_message_t *value_r);

@@ -32,8 +32,8 @@ ph_int_t store_quota_set(store_conn_t *conn, const store_quota_t *quota);
 
 /*
  * The id of each name, 0 when it has none.  create: registers what is missing
- * (writer).  PS_MAPI names are their LID; names in PS_INTERNET_HEADERS are folded
- * to lower case.  PH_TOOBIG: too many; nothing was registered then.
+ * (writer).  PS_MAPI names are their LID; names in PS_INTERNET_HEADERS are
+ * folded to lower case.  PH_TOOBIG: too many; nothing was registered then.
  */
 ph_int_t store_named_ids(store_conn_t *conn, bool create, uint32_t n,
     const mapi_propname_t *names, uint16_t *ids_r);
@@ -78,7 +78,8 @@ ph_int_t store_receive_set(store_conn_t *conn, ph_str_t message_class,
     uint64_t fid);
 ph_int_t store_receive_all(store_conn_t *conn, ph_pool_t *pool,
     uint32_t *n_r, store_receive_t **rows_r);
-/* MS-OXCSTOR 2.2.1.2: printable ASCII, at most 255 with NUL, dots well placed */
+/* MS-OXCSTOR 2.2.1.2: printable ASCII, at most 255 with NUL, dots well
+ * placed */
 bool store_class_valid(ph_str_t message_class);
 
 /* ---- permissions (MS-OXCPERM); enforcement is the caller's ---- */

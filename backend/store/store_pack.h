@@ -6,11 +6,12 @@
  *     data
  *
  * `where` is an offset into data.  With its top bit set the value is content:
- * { u64 content id, u64 size }.  Fixed values have their natural size (boolean 1
- * byte); strings (UTF-8), binaries: u32 length, bytes; multi-values: u32 count,
- * then the elements in the same way.
+ * { u64 content id, u64 size }.  Fixed values have their natural size (boolean
+ * 1 byte); strings (UTF-8), binaries: u32 length, bytes; multi-values: u32
+ * count, then the elements in the same way.
  *
- * Recipients: u8 version, u32 n, n times { u32 row id, u32 length, properties }.
+ * Recipients: u8 version, u32 n, n times { u32 row id, u32 length, properties
+ * }.
  *
  * Attachments: u8 version, u32 n, n times { u32 number, u32 length, properties,
  * u32 length of the embedded message (0: none), embedded message }.

@@ -1,4 +1,5 @@
-/* Permission rows (MS-OXCPERM).  Whether they are obeyed is the caller's affair. */
+/* Permission rows (MS-OXCPERM).  Whether they are obeyed is the caller's
+ * affair. */
 
 #include "store_int.h"
 #include "lib/ph_str.h"

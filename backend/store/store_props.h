@@ -2,12 +2,12 @@
  * What reading and writing of properties has in common for the store object,
  * folders, messages and attachments.
  *
- * Reading: the answer has one value for each tag asked, in that order.  A tag of
- * type PT_UNSPECIFIED is answered with the type found; PT_STRING8 and PT_UNICODE
- * (also multi-valued) stand for each other, and the answer carries the tag as
- * asked.  An absent value has type PT_ERROR and u.err is MAPI's code:
- * ecNotFound, or ecMAPIOOM when the value is larger than `limit` (the client
- * then opens a stream).
+ * Reading: the answer has one value for each tag asked, in that order.  A tag
+ * of type PT_UNSPECIFIED is answered with the type found; PT_STRING8 and
+ * PT_UNICODE (also multi-valued) stand for each other, and the answer carries
+ * the tag as asked.  An absent value has type PT_ERROR and u.err is MAPI's
+ * code: ecNotFound, or ecMAPIOOM when the value is larger than `limit` (the
+ * client then opens a stream).
  *
  * Writing: a value that cannot be set is no error of the call; it becomes a
  * problem {index, tag, code} (MS-OXCDATA 2.7).

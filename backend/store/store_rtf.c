@@ -1,7 +1,8 @@
 /*
  * Compressed RTF in its uncompressed form (MS-OXRTFCP 2.1.3.1.3: COMPTYPE
  * "MELA"), with the text or the HTML inside (MS-OXRTFEX).  Reading back what
- * these made, and the text of RTF that clients wrote in this form or compressed.
+ * these made, and the text of RTF that clients wrote in this form or
+ * compressed.
  */
 
 #include "store_message_int.h"

@@ -1,6 +1,6 @@
 /*
- * SQL: statements are named in store_sql.def, prepared once for each connection,
- * and bound by a format:
+ * SQL: statements are named in store_sql.def, prepared once for each
+ * connection, and bound by a format:
  *
  *     i int64_t     u uint64_t    d int (also bool)    n NULL
  *     t ph_str_t as text          b ph_str_t as blob (data NULL: SQL NULL)

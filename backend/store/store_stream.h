@@ -1,10 +1,12 @@
 /*
  * Streams on properties (MS-OXCPRPT 3.2.5.12 ff.): PT_BINARY, PT_UNICODE,
  * PT_STRING8 and PT_OBJECT.  Content of a PT_UNICODE stream is UTF-16LE without
- * terminator, of PT_STRING8 the UTF-8 bytes (the caller converts to a code page).
+ * terminator, of PT_STRING8 the UTF-8 bytes (the caller converts to a code
+ * page).
  *
  * A stream being written keeps small content in memory and moves to a temporary
- * file above 64 KiB.  Reading large stored content unpacks only the pieces read.
+ * file above 64 KiB.  Reading large stored content unpacks only the pieces
+ * read.
  */
 
 #ifndef STORE_STREAM_H
@@ -32,7 +34,8 @@ ph_int_t store_attach_stream(store_conn_t *conn, store_attach_t *att,
 /* Commit of a folder's stream needs a writer in a transaction. */
 ph_int_t store_folder_stream(store_conn_t *conn, uint64_t fid, uint32_t tag,
     store_stream_mode_t mode, store_stream_t **s_r);
-/* The RFC 5322 bytes of a message as received or sent. PH_NOTFOUND: none kept. */
+/* The RFC 5322 bytes of a message as received or sent. PH_NOTFOUND: none
+ * kept. */
 ph_int_t store_raw_stream(store_conn_t *conn, uint64_t mid,
     store_stream_t **s_r);
 
@@ -51,8 +54,9 @@ ph_int_t store_stream_write(store_stream_t *s, const void *buf, size_t len);
 ph_int_t store_stream_set_size(store_stream_t *s, uint64_t size);
 /*
  * Puts the content into the object (for messages: into the working copy; it
- * reaches the mailbox with the save).  No change since the last commit: nothing.
- * Large content is packed and fsynced here, outside of the writer's transaction.
+ * reaches the mailbox with the save).  No change since the last commit:
+ * nothing. Large content is packed and fsynced here, outside of the writer's
+ * transaction.
  */
 ph_int_t store_stream_commit(store_conn_t *conn, store_stream_t *s);
 bool store_stream_is_dirty(const store_stream_t *s);

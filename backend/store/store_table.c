@@ -1,4 +1,5 @@
-/* Tables: open and close, columns, restriction, sort, and what they can have. */
+/* Tables: open and close, columns, restriction, sort, and what they can
+ * have. */
 
 #include "store_table_int.h"
 #include "mapi/mapi_restriction.h"

@@ -1,12 +1,12 @@
 /*
  * Tables (MS-OXCTABL): contents, hierarchy, attachments.
  *
- * Opening costs nothing.  A table without restriction that is sorted by one of the
- * indexed columns (none, delivery time, subject, sender, last modification)
- * pages by key: the cursor is the key of a row, not a number.  Anything else, and
- * positions, need the list of the row keys, which is made when it is asked for and shared
- * by all tables with the same folder, sort and restriction while the folder does
- * not change.
+ * Opening costs nothing.  A table without restriction that is sorted by one of
+ * the indexed columns (none, delivery time, subject, sender, last modification)
+ * pages by key: the cursor is the key of a row, not a number.  Anything else,
+ * and positions, need the list of the row keys, which is made when it is asked
+ * for and shared by all tables with the same folder, sort and restriction while
+ * the folder does not change.
  *
  * Tables are live: a row that comes or goes is seen by the next call.  Inside a
  * reader's transaction they show its snapshot.
@@ -58,8 +58,8 @@ typedef enum {
 } store_origin_t;
 
 /*
- * Called for each row; the values are in the order of the columns, and live only
- * during the call.  PH_OK: taken; PH_DONE: does not fit, the row is not
+ * Called for each row; the values are in the order of the columns, and live
+ * only during the call.  PH_OK: taken; PH_DONE: does not fit, the row is not
  * counted and the query ends; anything else ends it with that result.
  */
 typedef ph_int_t (*store_row_pt)(void *data, const mapi_values_t *row);
@@ -69,9 +69,9 @@ typedef ph_int_t (*store_row_pt)(void *data, const mapi_values_t *row);
 #define STORE_QUERY_LONG        0x04   /* do not cut long values */
 
 /*
- * Up to max rows from the cursor (backwards: those before it, in table order, and
- * the cursor goes to the first of them).  *n_r rows were taken; *origin_r is where
- * the cursor is now.  PH_DECLINED: columns are not set.
+ * Up to max rows from the cursor (backwards: those before it, in table order,
+ * and the cursor goes to the first of them).  *n_r rows were taken; *origin_r
+ * is where the cursor is now.  PH_DECLINED: columns are not set.
  */
 ph_int_t store_table_query(store_conn_t *conn, store_table_t *t,
     unsigned flags, uint32_t max, store_row_pt fn, void *data, uint32_t *n_r,
@@ -110,9 +110,9 @@ ph_int_t store_table_seek_bookmark(store_conn_t *conn, store_table_t *t,
 ph_int_t store_table_free_bookmark(store_table_t *t, uint32_t bookmark);
 
 /*
- * For table notifications: is object `id` (a message, or a folder in a hierarchy
- * table) a row now, and which one is before it (*prev_r, 0: it is the first)?
- * fn (may be NULL) gets the row.  PH_NOTFOUND: not in the table.
+ * For table notifications: is object `id` (a message, or a folder in a
+ * hierarchy table) a row now, and which one is before it (*prev_r, 0: it is the
+ * first)? fn (may be NULL) gets the row.  PH_NOTFOUND: not in the table.
  */
 ph_int_t store_table_locate(store_conn_t *conn, store_table_t *t,
     uint64_t id, uint64_t *prev_r, store_row_pt fn, void *data);

@@ -98,8 +98,8 @@ typedef struct {
 } store_rows_t;
 
 /*
- * from: where to begin (backward: with the row before it).  limit: rows at most, 0
- * for all.  The iterator is closed also after an error of open.
+ * from: where to begin (backward: with the row before it).  limit: rows at
+ * most, 0 for all.  The iterator is closed also after an error of open.
  */
 ph_int_t store_rows_open(store_rows_t *rows, store_conn_t *conn,
     store_table_t *t, const store_cursor_t *from, bool backward,

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define ROW_MEMORY      (64u << 20)
-#define ROW_CUT_READ    4096       /* bytes of large content that are looked at */
+#define ROW_CUT_READ    4096 /* bytes of large content that are looked at */
 #define ROW_VALUE_MAX   (4u << 20) /* longer values are not compared */
 
 #define ROW_COLS                                                              \

@@ -1,9 +1,10 @@
 /*
  * The mailbox library by itself:
  *
- *   - opening a contents table and reading its first 50 rows, unsorted and by
- *     delivery time, in folders of 10^3, 10^5 and 10^6 messages (the ratio of the
- *     last to the first should be near 1), and a page in the middle;
+ *   - opening a contents table and reading its first 50 rows, unsorted, by
+ *     delivery time and by subject, in folders of 10^3, 10^5 and 10^6 messages
+ *     (the ratio of the last to the first should be near 1), and a page in the
+ *     middle;
  *   - messages created and saved one by one with a durable commit each, beside
  *     rows of the same size inserted into a plain SQLite table with the same
  *     durability; and 16 in one commit, as a queue of clients gives them.
@@ -35,7 +36,8 @@ now(void)
     return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
 }
 
-/* of this thread: pages come from memory, other load is none of their business */
+/* of this thread: pages come from memory, other load is none of their
+ * business */
 static double
 cpu(void)
 {
