@@ -545,9 +545,16 @@ ex_mailbox_close(ex_mailbox_t *mb)
 }
 
 
+/* A mailbox whose queue waits for its time stays open for that. */
 static bool
 ex_mailbox_is_idle(const ex_mailbox_t *mb)
 {
+    if (mb->submit_timer != 0 && !mb->ex->mailboxes->closing_all
+        && !mb->doomed)
+    {
+        return false;
+    }
+
     return mb->state == EX_MB_OPEN && mb->refs == 0 && mb->traces == NULL
            && !mb->writing
            && mb->reading == 0 && mb->writes == NULL && mb->reads == NULL
@@ -777,6 +784,10 @@ static void
 ex_delete_done(void *data)
 {
     ex_delete_t  *d = data;
+
+    if (d->rc == PH_OK) {
+        ex_submit_unmark(d->ex, d->facts->entry.address);
+    }
 
     ph_log(d->ex->log, PH_LOG_NOTICE, PH4060, "mailbox=%s rc=%s",
            ph_log_str(d->facts->entry.address), ph_result_name(d->rc));

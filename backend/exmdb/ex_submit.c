@@ -68,9 +68,15 @@ ex_submits_create(ex_t *ex, ex_submits_t **submits_r)
     memset(&opts, 0, sizeof(opts));
     opts.log = ex->log;
 
-    return ph_wire_client_create(ex->loop,
-               ph_conf_str(ex->daemon->conf, "exmdb", "delivery"), &opts,
-               &all->client);
+    if (ph_wire_client_create(ex->loop,
+            ph_conf_str(ex->daemon->conf, "exmdb", "delivery"), &opts,
+            &all->client)
+        != PH_OK)
+    {
+        return PH_ERROR;
+    }
+
+    return ex_submit_marks_start(ex);
 }
 
 
@@ -333,6 +339,22 @@ ex_submit_sent(ex_sending_t *s, store_conn_t *conn)
 }
 
 
+/* In the writer, so that nothing is added meanwhile. */
+static void
+ex_submit_emptied(const ex_sending_t *s, store_conn_t *conn)
+{
+    uint32_t         n;
+    uint64_t         next;
+    store_submit_t  *rows;
+
+    if (store_submit_due(conn, INT64_MAX, 1, s->pool, &n, &rows, &next)
+        == PH_OK && n == 0)
+    {
+        ex_submit_unmark(s->ex, s->mb->facts->entry.address);
+    }
+}
+
+
 static ph_int_t
 ex_submit_run(ex_job_t *job, store_conn_t *conn)
 {
@@ -347,7 +369,11 @@ ex_submit_run(ex_job_t *job, store_conn_t *conn)
         return PH_OK;
 
     case EX_STEP_SENT:
-        return ex_submit_sent(s, conn);
+        rc = ex_submit_sent(s, conn);
+        if (rc == PH_OK) {
+            ex_submit_emptied(s, conn);
+        }
+        return rc;
 
     case EX_STEP_LATER:
         rc = store_submit_find(conn, s->row.message, s->pool, &s->row);
@@ -368,6 +394,9 @@ ex_submit_run(ex_job_t *job, store_conn_t *conn)
         if (rc == PH_OK) {
             rc = store_message_set_flags(conn, s->row.message, 0,
                                          EX_FLAG_SUBMITTED, NULL);
+        }
+        if (rc == PH_OK || rc == PH_NOTFOUND) {
+            ex_submit_emptied(s, conn);
         }
         return rc == PH_NOTFOUND ? PH_OK : rc;
     }
@@ -503,6 +532,7 @@ ex_submit_done(ex_job_t *job, ph_int_t rc)
 
     if (rc != PH_OK) {
         /* the row is still there: the same id again is harmless */
+        (void) ex_submit_mark(s->ex, s->mb->facts->entry.address);
         s->mb->submit_timer = ph_now_ms() + EX_SUBMIT_RETRY;
         ex_submit_end(s, false);
         return;

@@ -22,4 +22,14 @@ void ex_submit_mailbox_opened(ex_mailbox_t *mb);
 /* From the sweep: deferred and waiting messages. */
 void ex_submit_tick(ex_mailbox_t *mb, uint64_t now);
 
+/* ---- mailboxes with a queue (ex_submit_mark.c) ---- */
+
+/* Notes on disk that this mailbox has something in its queue; any thread.
+ * PH_NOSPACE, PH_ERROR. */
+ph_int_t ex_submit_mark(const ex_t *ex, ph_str_t address);
+/* The queue is empty; in the writer that emptied it. */
+void ex_submit_unmark(const ex_t *ex, ph_str_t address);
+/* Opens the noted mailboxes of this worker soon. */
+ph_int_t ex_submit_marks_start(ex_t *ex);
+
 #endif

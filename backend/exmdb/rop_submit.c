@@ -292,7 +292,11 @@ rop_submit(ex_rop_t *rop, ex_message_t *m)
     row.data.data = id;
     row.data.len = sizeof(id);
 
-    rc = store_submit_put(rop->conn, &row);
+    rc = ex_submit_mark(rop->ex, rop->logon->owner->entry.address);
+    if (rc == PH_OK) {
+        rc = store_submit_put(rop->conn, &row);
+    }
+
     if (rc == PH_OK) {
         rc = store_message_set_flags(rop->conn, row.message,
                                      EX_FLAG_SUBMITTED, EX_FLAG_SUBMITTED,
