@@ -65,7 +65,8 @@ typedef struct {
 
 /*
  * Listens on address, or on the inherited descriptor fd when fd >= 0.
- * unix sockets are created 0660 after removing a stale one.
+ * unix sockets are created 0660 after removing a stale one, and opened to every
+ * user (0666) when allowed_uids names any: SO_PEERCRED decides then.
  */
 ph_int_t ph_wire_listen(uv_loop_t *loop, const char *address, int fd,
     const ph_wire_server_opts_t *opts, ph_wire_server_t **server_r);

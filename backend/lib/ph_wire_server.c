@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define PH_WIRE_BACKLOG       1024
+#define PH_WIRE_OPEN_MODE     0666
 #define PH_WIRE_MAX_CONNS     4096
 #define PH_WIRE_MAX_INFLIGHT  1024
 #define PH_WIRE_PUSH_MAX      (4u << 20)
@@ -537,6 +538,24 @@ ph_wire_server_copy(ph_wire_server_t *server, const ph_wire_server_opts_t *opts)
     return PH_OK;
 }
 
+/* whether processes of other users may connect: their credentials decide then,
+ * and the mode of the socket must not */
+static bool
+ph_wire_server_others(const ph_wire_server_t *server)
+{
+    size_t  i;
+
+    for (i = 0; i < server->opts.n_allowed_uids; i++) {
+        if (server->opts.allowed_uids[i] != 0
+            && server->opts.allowed_uids[i] != geteuid())
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
 /* binds and listens; the handle is initialised on return, also on errors */
 static ph_int_t
 ph_wire_server_open(ph_wire_server_t *server, int fd, char *err, size_t size)
@@ -567,6 +586,10 @@ ph_wire_server_open(ph_wire_server_t *server, int fd, char *err, size_t size)
         if (rc != 0) {
             (void) close(fd);
         }
+    }
+
+    if (rc == 0 && server->addr.local && ph_wire_server_others(server)) {
+        (void) chmod(server->addr.path, PH_WIRE_OPEN_MODE);
     }
 
     if (rc == 0) {
