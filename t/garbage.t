@@ -360,11 +360,21 @@ ok($ticket, 'an administrator\'s ticket') or die "no ticket\n";
 
 # the wire garbage of an administrator may have deleted or changed users
 sub revive {
-    $t->phctl('user', 'create', $t->address('victim'), '--stdin',
-        \($t->password('victim') . "\n"));
-    $t->phctl('user', 'resume', $t->address('victim'));
-    $t->phctl('passwd', $t->address('victim'), '--stdin',
-        \($t->password('victim') . "\n"));
+    my $victim = $t->address('victim');
+    my $password = $t->password('victim') . "\n";
+
+    $t->phctl('domain', 'resume', $t->domain);
+    $t->phctl('user', 'create', $victim, '--stdin', \$password);
+    $t->phctl('user', 'resume', $victim);
+    $t->phctl('user', 'change', $victim, '--rights', 'all', '--quota', '0',
+        '--quota-send', '0');
+    $t->phctl('passwd', $victim, '--stdin', \$password);
+    $t->phctl('mailbox', 'create', $victim);
+    $DN{victim} = $1 if $t->phctl_ok('--json', 'user', 'show', $victim)
+        =~ /"legacy_dn": "([^"]+)"/;
+    my $ticket = ticket('victim');
+    ok($ticket && connect_session($ticket, 'victim'),
+        'the victim can log in again');
 }
 
 my $halfway;
