@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PH_WIRE_BACKLOG       1024
@@ -31,8 +32,8 @@ struct ph_wire_sreq_s {
 };
 
 /*
- * Lives until its socket is closed and its last request is answered: refs counts
- * the socket as one.
+ * Lives until its socket is closed and its last request is answered: refs
+ * counts the socket as one.
  */
 struct ph_wire_conn_s {
     ph_wire_io_t        io;
