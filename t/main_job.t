@@ -189,6 +189,30 @@ is(scalar(grep { $_->{PR_SUBJECT} eq "Gr\x{fc}\x{df}e aus der Ferne" }
 is(scalar($m->contents($archive->{handle}, [qw(PR_SUBJECT)])), 1,
     'into the other folder');
 
+# ---- phctl shows it ------------------------------------------------------------
+
+{
+    my $pid = open(my $trace, '-|') // die $!;
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        exec $t->program('phctl'), '-c', $t->conf_file, 'trace',
+            $t->address('alice'), '--count', 2, '--seconds', 60;
+        exit 127;
+    }
+    my $line = <$trace> // '';
+    like($line, qr/tracing alice/, 'phctl trace begins');
+    $m->get($inbox, 'PR_DISPLAY_NAME');
+    my $lines = join '', <$trace>;
+    close $trace;
+    like($lines, qr/-> GetPropertiesSpecific .*PR_DISPLAY_NAME/,
+        'it shows a request, decoded');
+    like($lines, qr/<- \[\d+ us\] GetPropertiesSpecific ecSuccess/,
+        'and the answer');
+    is($? >> 8, 0, 'and ends when it was told to');
+    like($t->phctl_ok('top'), qr/alice\@example\.test/,
+        'phctl top shows the session');
+}
+
 # ---- 5. a parked NotificationWait --------------------------------------------
 
 my $bob = mapi('bob');

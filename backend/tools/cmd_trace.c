@@ -96,7 +96,9 @@ static void trace_print(trace_t *t, const exmdb_trace_line_t *line)
             putchar(line->text.data[i] < 0x20 && line->text.data[i] != '\n'
                     ? '?' : line->text.data[i]);
         }
-        putchar('\n');
+        if (i == 0 || line->text.data[i - 1] != '\n') {
+            putchar('\n');
+        }
     }
     if (fflush(stdout) != 0) {
         trace_end_soon(t, CTL_FAILED);
