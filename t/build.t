@@ -184,7 +184,7 @@ my $backend = join "\n", map { $text{$_} } grep { m{^backend/.*\.[ch]$} } @c;
             push @bad, "PH$n: text, cause or remedy is missing"
                 if grep { length($_ // '') < 4 } $what, $cause, $remedy;
             push @bad, "PH$n: nothing logs it"
-                unless $all =~ /\bPH$n\b/;
+                unless $all =~ ($area eq 'nginx' ? qr/\b$n\b/ : qr/\bPH$n\b/);
         }
     }
     ok(scalar keys %seen, 'log codes are found');
@@ -295,9 +295,10 @@ SKIP: {
     unlike($would, qr{o/backend/lib/ph_buf\.o},
         'what does not include it is left alone');
 
-    $would = `$make -n programs 2>&1`;
-    unlike($would, qr{\.o -c|-c -o|ar crs}, 'nothing to do when nothing changed')
-        or diag($would);
+    # not with -n, which takes for granted that generated headers will change
+    my $did = `$make programs 2>&1`;
+    unlike($did, qr{ (?:CC|AR|LINK) }, 'nothing to do when nothing changed')
+        or diag($did);
 
     my $out = `$make install DESTDIR=$dir/dest 2>&1`;
     is($?, 0, 'make install DESTDIR=') or diag($out);

@@ -355,8 +355,9 @@ deliver_result_of(ph_wire_status_t status, ph_str_t body)
 
 
 /*
- * The duplicate of a message whose 250 has left is no second try: somebody sends
- * the same bytes again, and exmdb had not heard of the acknowledgement yet.
+ * The duplicate of a message whose 250 has left is no second try: somebody
+ * sends the same bytes again, and exmdb had not heard of the acknowledgement
+ * yet.
  */
 static bool
 deliver_is_new(const deliver_send_t *s)

@@ -156,7 +156,10 @@ ex_item_trace(ex_execute_t *x, const ex_item_t *item, uint32_t ec,
 }
 
 
-/* The handle index and the error go in front, the body behind when it has one. */
+/*
+ * The handle index and the error go in front, the body behind when it has
+ * one.
+ */
 static void
 ex_item_answer(ex_rop_t *rop, uint32_t ec, const void *response, ph_wbuf_t *b)
 {

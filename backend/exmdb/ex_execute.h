@@ -38,7 +38,7 @@ typedef struct {
     uint32_t                offset;      /* in the ROP list */
     uint8_t                 id;
     uint8_t                 logon_id;
-    uint8_t                 handle[2];   /* indices, in the order of the bytes */
+    uint8_t                 handle[2];  /* indices, in the order of the bytes */
 } ex_item_t;
 
 typedef struct ex_execute_s  ex_execute_t;
@@ -49,8 +49,8 @@ struct ex_execute_s {
     ex_session_t                   *session;    /* NULL: there is none */
 
     /*
-     * Called once, on the loop; x->ec is the error of the whole call.  Frees the
-     * request with its pool, and x with it.
+     * Called once, on the loop; x->ec is the error of the whole call.  Frees
+     * the request with its pool, and x with it.
      */
     void (*answered)(ex_execute_t *x, uint8_t result, ph_str_t rops);
     void                           *data_of_answered;
@@ -79,10 +79,10 @@ struct ex_execute_s {
 
     ex_mailbox_t                   *mailbox;    /* of the piece; referenced */
     ex_facts_t                     *facts;      /* target of a Logon */
-    ph_int_t                        logon_rc;   /* why its mailbox is not open */
+    ph_int_t                        logon_rc;  /* why its mailbox is not open */
 
     ex_note_t                      *notes;      /* to be told */
-    uint64_t                        event_seq;  /* of the mailbox at the start */
+    uint64_t                        event_seq; /* of the mailbox at the start */
 
     bool                            traced;
     ph_wbuf_t                       trace_in;
@@ -116,8 +116,8 @@ void ex_execute_begin(ex_execute_t *x, ph_str_t user);
 /* ---- framing (ex_frame.c) ---- */
 
 /*
- * Takes an RPC_HEADER_EXT apart: the payload, unpacked, in pool or pointing into
- * the input.  PH_INVALID; PH_NOMEM.
+ * Takes an RPC_HEADER_EXT apart: the payload, unpacked, in pool or pointing
+ * into the input.  PH_INVALID; PH_NOMEM.
  */
 ph_int_t ex_frame_read(ph_pool_t *pool, ph_str_t in, ph_str_t *payload_r);
 /* Appends one extended buffer; compresses when allowed and worth it. */
@@ -136,9 +136,9 @@ void ex_dispatch_finish(ex_execute_t *x, store_conn_t *conn);
 /* ---- notifications in answers (ex_notify_rop.c) ---- */
 
 /*
- * Appends RopNotify responses for what is in x->notes while they fit, RopPending
- * when more is left.  conn: of `mailbox` (table rows are read); NULL: such
- * tables are told to reload.
+ * Appends RopNotify responses for what is in x->notes while they fit,
+ * RopPending when more is left.  conn: of `mailbox` (table rows are read);
+ * NULL: such tables are told to reload.
  */
 void ex_notify_append(ex_execute_t *x, store_conn_t *conn);
 

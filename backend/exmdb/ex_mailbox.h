@@ -80,7 +80,7 @@ struct ex_mailbox_s {
     ex_sub_t            *subs;           /* ex_notify.h */
     uint64_t             event_seq;      /* events that were handed out */
     ex_trace_t          *traces;         /* ex_trace.h */
-    uint64_t             submit_timer;   /* ms; next look at the queue, 0: none */
+    uint64_t             submit_timer; /* ms; next look at the queue, 0: none */
     bool                 submitting;
     bool                 trimmed;
     bool                 changed;        /* since the last housekeeping */

@@ -1,7 +1,7 @@
 /*
- * Notifications (MS-OXCNOTIF): subscriptions of sessions on a mailbox, the queue
- * of a session, and their form in answers.  Subscriptions and queues belong to
- * the loop.
+ * Notifications (MS-OXCNOTIF): subscriptions of sessions on a mailbox, the
+ * queue of a session, and their form in answers.  Subscriptions and queues
+ * belong to the loop.
  */
 
 #ifndef EX_NOTIFY_H
@@ -77,8 +77,8 @@ ex_note_t *ex_notes_take(ex_session_t *s);
 void ex_notes_give_back(ex_session_t *s, ex_note_t *list);
 
 /*
- * NotificationData of an event as rops.md section 11 has it, malloc'd.  NULL: no
- * memory, or nothing to tell.
+ * NotificationData of an event as rops.md section 11 has it, malloc'd.  NULL:
+ * no memory, or nothing to tell.
  */
 ex_note_data_t *ex_note_encode(const store_event_t *ev);
 

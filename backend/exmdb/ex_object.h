@@ -124,8 +124,8 @@ typedef struct {
 } ex_handles_t;
 
 /*
- * A new object of `size` bytes with a handle, child of parent (which may be NULL);
- * zeroed behind the common part.  NULL: no memory, or too many handles.
+ * A new object of `size` bytes with a handle, child of parent (which may be
+ * NULL); zeroed behind the common part.  NULL: no memory, or too many handles.
  */
 void *ex_object_new(ex_session_t *session, ex_kind_t kind, size_t size,
     ex_object_t *parent, ex_logon_t *logon);

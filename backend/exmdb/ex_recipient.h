@@ -9,14 +9,16 @@
 
 /*
  * The envelope of a message, on a thread (asks the directory).  Each resolved
- * recipient of the value gets PR_SMTP_ADDRESS, for the converter.  Those without
- * an address are left out.  PH_ERROR: the directory cannot be asked.
+ * recipient of the value gets PR_SMTP_ADDRESS, for the converter.  Those
+ * without an address are left out.  PH_ERROR: the directory cannot be asked.
  */
 ph_int_t ex_recipients_resolve(ex_t *ex, ph_pool_t *pool,
     mapi_message_t *value, uint16_t *n_r, delivery_recipient_t **list_r);
 
-/* The DN or SMTP address in an address book or one-off entry id; false: neither.
- * *ex_r: it is a DN. */
+/*
+ * The DN or SMTP address in an address book or one-off entry id; false:
+ * neither. *ex_r: it is a DN.
+ */
 bool ex_entryid_address(ph_pool_t *pool, ph_str_t id, bool *ex_r,
     ph_str_t *address_r);
 

@@ -1,7 +1,7 @@
 /*
  * The content behind stream handles.  Clones share it and have cursors of their
- * own.  8-bit strings are held in memory in the code page of the client, because
- * the store has them in UTF-8.
+ * own.  8-bit strings are held in memory in the code page of the client,
+ * because the store has them in UTF-8.
  */
 
 #ifndef EX_STREAM_H

@@ -166,7 +166,10 @@ ph_addr_listen_unix(const ph_addr_t *addr, int backlog, int *fd_r)
         return PH_ERROR;
     }
 
-    /* the mode of the descriptor limits that of the file from its first moment */
+    /*
+     * the mode of the descriptor limits that of the file from its first
+     * moment
+     */
 
     if (fchmod(fd, PH_ADDR_MODE) == -1
         || bind(fd, (struct sockaddr *) &un, sizeof(un)) == -1

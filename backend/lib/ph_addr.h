@@ -1,6 +1,6 @@
 /*
- * Addresses of listeners and peers ("unix:/path", "tcp:host:port"), and lists of
- * hosts that may connect.
+ * Addresses of listeners and peers ("unix:/path", "tcp:host:port"), and lists
+ * of hosts that may connect.
  */
 
 #ifndef PH_ADDR_H
@@ -20,8 +20,8 @@ typedef struct {
 } ph_addr_t;
 
 /*
- * "unix:/path", "tcp:host:port", "tcp:[::1]:port", "tcp:*:port".  PH_INVALID for
- * anything else, also for a path that is too long for a socket.
+ * "unix:/path", "tcp:host:port", "tcp:[::1]:port", "tcp:*:port".  PH_INVALID
+ * for anything else, also for a path that is too long for a socket.
  */
 ph_int_t ph_addr_parse(const char *text, ph_addr_t *addr_r);
 
@@ -32,7 +32,10 @@ ph_int_t ph_addr_parse(const char *text, ph_addr_t *addr_r);
  */
 ph_int_t ph_addr_listen(const ph_addr_t *addr, int backlog, int *fd_r);
 
-/* a connected, blocking socket within timeout ms, as PH_ERROR above; PH_TIMEOUT */
+/*
+ * a connected, blocking socket within timeout ms, as PH_ERROR above;
+ * PH_TIMEOUT
+ */
 ph_int_t ph_addr_connect(const ph_addr_t *addr, uint64_t timeout, int *fd_r);
 
 /* whether text is an address or a network in CIDR form, IPv4 or IPv6 */

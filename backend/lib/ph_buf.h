@@ -39,7 +39,10 @@ ph_str_t ph_cur_bytes(ph_cur_t *cur, size_t n);
 ph_str_t ph_cur_rest(ph_cur_t *cur);
 /* bytes up to a NUL, which is consumed and not part of the result */
 ph_str_t ph_cur_astr(ph_cur_t *cur);
-/* UTF-16LE units up to 0x0000, which is consumed; length in bytes, still UTF-16 */
+/*
+ * UTF-16LE units up to 0x0000, which is consumed; length in bytes, still
+ * UTF-16
+ */
 ph_str_t ph_cur_wstr(ph_cur_t *cur);
 /* a cursor over the next n bytes; the parent skips them */
 ph_cur_t ph_cur_sub(ph_cur_t *cur, size_t n);

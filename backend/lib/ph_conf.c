@@ -1,7 +1,7 @@
 /*
- * Every scalar is read by libConfuse as a string and checked here by its declared
- * type at the moment when its line is parsed, so that all errors look alike and
- * name their line.
+ * Every scalar is read by libConfuse as a string and checked here by its
+ * declared type at the moment when its line is parsed, so that all errors look
+ * alike and name their line.
  *
  * Comments are blanked before libConfuse sees the text, because it counts lines
  * wrong behind them; on the way it is checked that all braces are closed, which

@@ -1,15 +1,15 @@
 /*
  * Configuration: one file, posthorn.conf, read by libConfuse, with a section
  * for each daemon.  Every option of every daemon is declared once in
- * backend/lib/options/<area>.def, from which the parser, the manual page and the
- * check that everything is documented are made:
+ * backend/lib/options/<area>.def, from which the parser, the manual page and
+ * the check that everything is documented are made:
  *
  *     PH_OPT(exmdb, workers, INT, "2", "Worker processes; mailboxes are ...")
  *
- * Types: STR, INT, BOOL, SIZE ("64m"), TIME ("30s", "5m"; in milliseconds), LIST
- * (of strings, "{ a, b }").  "%p" in the default or the value of a STR or LIST
- * is replaced by the option main.prefix.  Sections: main, log, directory, exmdb,
- * delivery.
+ * Types: STR, INT, BOOL, SIZE ("64m"), TIME ("30s", "5m"; in milliseconds),
+ * LIST (of strings, "{ a, b }").  "%p" in the default or the value of a STR or
+ * LIST is replaced by the option main.prefix.  Sections: main, log, directory,
+ * exmdb, delivery.
  */
 
 #ifndef PH_CONF_H

@@ -6,8 +6,9 @@
  * daemon asks, writes the PID file main.run_dir/NAME.pid, gives up root (option
  * main.user), forks `workers` processes and starts one anew that dies (with a
  * growing delay when it dies at once again).  SIGHUP: the configuration is read
- * and checked again, new workers start with it and the old ones finish gracefully.  SIGTERM, SIGINT: graceful stop.  SIGUSR1: logs are
- * reopened.  With one worker the same structure is kept: a crash is survived.
+ * and checked again, new workers start with it and the old ones finish
+ * gracefully.  SIGTERM, SIGINT: graceful stop.  SIGUSR1: logs are reopened.
+ * With one worker the same structure is kept: a crash is survived.
  */
 
 #ifndef PH_DAEMON_H
@@ -45,8 +46,9 @@ struct ph_daemon_s {
     /*
      * listen: in the master, before it forks and before it gives privileges up;
      * calls ph_daemon_listen() for each address.  These sockets stay open over
-     * restarts of workers and over reloads: nobody is refused meanwhile.  May be
-     * NULL, then workers open their addresses themselves (and exclusive is set).
+     * restarts of workers and over reloads: nobody is refused meanwhile.  May
+     * be NULL, then workers open their addresses themselves (and exclusive is
+     * set).
      */
     ph_int_t   (*listen)(ph_daemon_t *d);
     ph_int_t   (*start)(ph_daemon_t *d);
@@ -76,9 +78,9 @@ typedef void (*ph_work_pt)(void *data);
 ph_int_t ph_work(uv_loop_t *loop, ph_work_pt fn, ph_work_pt done, void *data);
 
 /*
- * Calls fn(data) on the loop's thread, from any thread, soon, in order.  Destroy
- * (on the loop's thread, when no other posts any more) makes the calls that wait.
- * An idle post does not keep the loop running.
+ * Calls fn(data) on the loop's thread, from any thread, soon, in order.
+ * Destroy (on the loop's thread, when no other posts any more) makes the calls
+ * that wait. An idle post does not keep the loop running.
  */
 typedef struct ph_post_s  ph_post_t;
 ph_int_t ph_post_create(uv_loop_t *loop, ph_post_t **post_r);

@@ -50,7 +50,7 @@ typedef struct ph_master_s {
     uid_t                uid;          /* of the processes, after the start */
     gid_t                gid;
     char                *user;         /* NULL: no change */
-    uint64_t             watchdog;     /* ms between pings of systemd; 0: none */
+    uint64_t             watchdog;    /* ms between pings of systemd; 0: none */
     uint64_t             pinged;
     uint64_t             hang_timeout;
     uint64_t             stop_timeout;

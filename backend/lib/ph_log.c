@@ -1,7 +1,7 @@
 /*
- * A line is put together on the stack and leaves in one write(2) on a descriptor
- * opened for appending: lines of threads and processes never mix, and there is
- * no lock.
+ * A line is put together on the stack and leaves in one write(2) on a
+ * descriptor opened for appending: lines of threads and processes never mix,
+ * and there is no lock.
  */
 
 #include "ph_log.h"

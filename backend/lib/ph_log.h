@@ -3,9 +3,9 @@
  *
  *   2026-01-31T12:00:00.123Z info  exmdb[1234] PH3012 rid=4f.. msg="..." k=v
  *
- * Codes are declared once, in backend/lib/codes/<area>.def, with their cause and
- * remedy; an unknown code does not compile.  Values with spaces are quoted by
- * the caller through ph_log_str().
+ * Codes are declared once, in backend/lib/codes/<area>.def, with their cause
+ * and remedy; an unknown code does not compile.  Values with spaces are quoted
+ * by the caller through ph_log_str().
  */
 
 #ifndef PH_LOG_H
@@ -43,8 +43,8 @@ ph_int_t ph_log_level_parse(const char *name, ph_log_level_t *level_r);
 
 /*
  * Writes one line.  rid is the request id that follows a request through all
- * processes (may be empty).  fmt gives "key=%s key=%d ..."; safe from any thread.
- * log NULL drops the line.
+ * processes (may be empty).  fmt gives "key=%s key=%d ..."; safe from any
+ * thread. log NULL drops the line.
  */
 void ph_log_write(ph_log_t *log, ph_log_level_t level, ph_log_code_t code,
     ph_str_t rid, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
@@ -53,9 +53,9 @@ void ph_log_write(ph_log_t *log, ph_log_level_t level, ph_log_code_t code,
     ph_log_write(log, level, code, ph_str_null, __VA_ARGS__)
 
 /*
- * A value that came from outside, quoted and escaped (control characters, quote,
- * backslash, non-UTF-8), at most 200 bytes, in a buffer of this thread that eight
- * further calls leave alone.
+ * A value that came from outside, quoted and escaped (control characters,
+ * quote, backslash, non-UTF-8), at most 200 bytes, in a buffer of this thread
+ * that eight further calls leave alone.
  */
 const char *ph_log_str(ph_str_t s);
 

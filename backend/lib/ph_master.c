@@ -1,6 +1,6 @@
 /*
- * The master only waits: for signals, for bytes of its workers, and for the next
- * thing that is due.  It has no libuv loop, so that forking stays simple.
+ * The master only waits: for signals, for bytes of its workers, and for the
+ * next thing that is due.  It has no libuv loop, so that forking stays simple.
  */
 
 #include "ph_daemon_int.h"
@@ -17,10 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PH_MASTER_DELAY_MIN  100       /* ms before a restart, doubled ...     */
-#define PH_MASTER_DELAY_MAX  30000     /* ... up to this                       */
-#define PH_MASTER_STABLE     10000     /* who lived longer starts at once again */
-#define PH_MASTER_GRACE      2000      /* after stop_timeout, then SIGKILL     */
+#define PH_MASTER_DELAY_MIN  100       /* ms before a restart, doubled ...    */
+#define PH_MASTER_DELAY_MAX  30000     /* ... up to this                      */
+#define PH_MASTER_STABLE     10000   /* who lived longer starts at once again */
+#define PH_MASTER_GRACE      2000      /* after stop_timeout, then SIGKILL    */
 #define PH_MASTER_BACKLOG    1024
 
 #define ph_master_slots(m)   ph_nelts((m)->workers)

@@ -1,6 +1,6 @@
 /*
- * Counters and latency histograms, in Prometheus' text format.  Kept in atomics,
- * cheap enough for hot paths; names are registered once at start.
+ * Counters and latency histograms, in Prometheus' text format.  Kept in
+ * atomics, cheap enough for hot paths; names are registered once at start.
  */
 
 #ifndef PH_METRICS_H

@@ -64,7 +64,7 @@ struct ph_pool_cleanup_s {
 struct ph_pool_s {
     uint8_t            *pos;       /* free space of the newest block */
     uint8_t            *end;
-    ph_pool_block_t    *blocks;    /* newest first; the first block is not here */
+    ph_pool_block_t    *blocks;  /* newest first; the first block is not here */
     ph_pool_large_t    *large;
     ph_pool_cleanup_t  *cleanups;
     size_t              used;

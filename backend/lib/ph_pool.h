@@ -34,10 +34,10 @@ void *ph_pcalloc(ph_pool_t *pool, size_t size);
 /* n elements of size bytes, zeroed; NULL also when the product overflows */
 void *ph_pcalloc_array(ph_pool_t *pool, size_t n, size_t size);
 /*
- * Grows an allocation of old_size bytes (the size that it was asked for with) and
- * keeps its content; large ones (> 4 KiB) are grown in place or moved and the old
- * memory is returned.  old may be NULL with old_size 0.  NULL: out of memory or
- * limit, old stays valid.
+ * Grows an allocation of old_size bytes (the size that it was asked for with)
+ * and keeps its content; large ones (> 4 KiB) are grown in place or moved and
+ * the old memory is returned.  old may be NULL with old_size 0.  NULL: out of
+ * memory or limit, old stays valid.
  */
 void *ph_prealloc(ph_pool_t *pool, void *old, size_t old_size, size_t size);
 
@@ -69,8 +69,8 @@ void *ph_calloc(size_t n, size_t size);
 void *ph_realloc(void *p, size_t size);
 
 /*
- * For tests of what happens without memory: a program that defines this function
- * is asked before each block; true makes that allocation fail.
+ * For tests of what happens without memory: a program that defines this
+ * function is asked before each block; true makes that allocation fail.
  */
 bool ph_pool_fault(size_t size) __attribute__((weak));
 

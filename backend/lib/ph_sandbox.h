@@ -1,6 +1,6 @@
 /*
- * A cage for daemons that parse bytes from strangers: no new programs, no look at
- * other processes, no sockets but unix and IP, no files but those of given
+ * A cage for daemons that parse bytes from strangers: no new programs, no look
+ * at other processes, no sockets but unix and IP, no files but those of given
  * folders.  By landlock and seccomp, as far as the kernel has them.
  */
 
@@ -16,10 +16,11 @@ typedef struct {
 } ph_sandbox_path_t;
 
 /*
- * Encloses the process for the rest of its life; called in a worker's start hook
- * before anything runs on another thread, since landlock holds for the calling
- * thread and those that it starts.  The system's own files (/etc, /usr, /lib,
- * /dev/null, ...) stay readable.  Names that do not exist are left out.
+ * Encloses the process for the rest of its life; called in a worker's start
+ * hook before anything runs on another thread, since landlock holds for the
+ * calling thread and those that it starts.  The system's own files (/etc,
+ * /usr, /lib, /dev/null, ...) stay readable.  Names that do not exist are left
+ * out.
  *
  * PH_OK also when the kernel cannot do a part of it: the log says which.
  * PH_ERROR: the kernel can, and it failed; the caller must not go on.

@@ -298,7 +298,8 @@ ph_base64_decode(ph_pool_t *pool, ph_str_t in, ph_str_t *out_r)
         }
 
         if (i + 4 == in.len
-            && ((pad == 1 && (v & 0xff) != 0) || (pad == 2 && (v & 0xffff) != 0)))
+            && ((pad == 1 && (v & 0xff) != 0)
+                || (pad == 2 && (v & 0xffff) != 0)))
         {
             return PH_INVALID;      /* bits behind the end must be zero */
         }

@@ -12,9 +12,9 @@
 
 #include "ph_core.h"
 
-#define PH_TICKET_USER      1     /* user = primary address, lower case        */
-#define PH_TICKET_SERVICE   2     /* user = daemon name: "delivery", "exmdb"   */
-#define PH_TICKET_ADMIN     3     /* user = who: "root", "admin@example.test"  */
+#define PH_TICKET_USER      1     /* user = primary address, lower case       */
+#define PH_TICKET_SERVICE   2     /* user = daemon name: "delivery", "exmdb"  */
+#define PH_TICKET_ADMIN     3     /* user = who: "root", "admin@example.test" */
 
 /* service rights of a user; same bits in the user database */
 #define PH_RIGHT_WEB    0x0001
@@ -29,7 +29,8 @@
 
 #define PH_TICKET_MAX_KEYS  8
 #define PH_TICKET_MAX_USER  320
-#define PH_TICKET_MAX       (1 + 4 + 1 + 4 + 8 + 8 + 2 + PH_TICKET_MAX_USER + 32)
+#define PH_TICKET_MAX                                                         \
+    (1 + 4 + 1 + 4 + 8 + 8 + 2 + PH_TICKET_MAX_USER + 32)
 
 typedef struct {
     uint32_t  id;
@@ -54,8 +55,10 @@ typedef struct {
 /* Appends the ticket to out (PH_TICKET_MAX bytes), *len_r its size. */
 ph_int_t ph_ticket_sign(const ph_ticket_keys_t *keys, const ph_ticket_t *t,
     uint8_t *out, size_t *len_r);
-/* PH_INVALID: not a ticket; PH_DENIED: MAC wrong or expired; PH_NOTFOUND: the key
- * is not known (fetch the keys again).  now in Unix seconds. */
+/*
+ * PH_INVALID: not a ticket; PH_DENIED: MAC wrong or expired; PH_NOTFOUND:
+ * the key is not known (fetch the keys again).  now in Unix seconds.
+ */
 ph_int_t ph_ticket_verify(const ph_ticket_keys_t *keys, ph_str_t bytes,
     uint64_t now, ph_ticket_t *t_r);
 

@@ -63,7 +63,8 @@ ph_tls_context(bool server, const char *cert, const char *key, const char *ca,
     if (cert == NULL || key == NULL || ca == NULL || cert[0] == '\0'
         || key[0] == '\0' || ca[0] == '\0')
     {
-        (void) snprintf(err, err_size, "tcp needs tls_cert, tls_key and tls_ca");
+        (void) snprintf(err, err_size,
+                        "tcp needs tls_cert, tls_key and tls_ca");
         return PH_ERROR;
     }
 

@@ -8,9 +8,9 @@
 #include <openssl/ssl.h>
 
 /*
- * A context from three PEM files: certificate chain, key, and the authority that
- * the other side's certificate must come from.  On PH_ERROR err (of err_size
- * bytes) says what is wrong.  The caller ends it with SSL_CTX_free().
+ * A context from three PEM files: certificate chain, key, and the authority
+ * that the other side's certificate must come from.  On PH_ERROR err (of
+ * err_size bytes) says what is wrong.  The caller ends it with SSL_CTX_free().
  */
 ph_int_t ph_tls_context(bool server, const char *cert, const char *key,
     const char *ca, SSL_CTX **ctx_r, char *err, size_t err_size);

@@ -53,9 +53,9 @@ typedef struct {
     ph_str_t    hello;            /* body of the answer to HELLO (worker map) */
     const uid_t *allowed_uids;    /* unix: NULL = own uid and root            */
     size_t      n_allowed_uids;
-    const char *const *acl;       /* tcp: addresses or CIDR                    */
+    const char *const *acl;       /* tcp: addresses or CIDR                   */
     size_t      n_acl;
-    const char *tls_cert;         /* tcp: PEM files; all three are required    */
+    const char *tls_cert;         /* tcp: PEM files; all three are required   */
     const char *tls_key;
     const char *tls_ca;
     void      (*request)(ph_wire_req_t *req, void *data);    /* loop thread */
@@ -135,9 +135,9 @@ void ph_wire_cancel(ph_wire_client_t *client, uint32_t id);
 typedef struct ph_wire_sync_s  ph_wire_sync_t;
 
 /*
- * A client that keeps up to 8 idle connections to address; safe from any thread,
- * one request a connection at a time.  Nothing is connected before the first
- * call.  opts may be NULL; event and state are not used.
+ * A client that keeps up to 8 idle connections to address; safe from any
+ * thread, one request a connection at a time.  Nothing is connected before the
+ * first call.  opts may be NULL; event and state are not used.
  */
 ph_int_t ph_wire_sync_create(const char *address,
     const ph_wire_client_opts_t *opts, ph_wire_sync_t **sync_r);
@@ -145,9 +145,9 @@ void ph_wire_sync_destroy(ph_wire_sync_t **sync);
 /*
  * The answer's body is in pool.  PH_OK: the exchange took place and *status_r
  * tells; otherwise the status is PH_WIRE_UNAVAILABLE: PH_TIMEOUT, PH_NOMEM (the
- * pool's limit), PH_TOOBIG (nothing was sent), PH_ERROR.  A kept connection that
- * the far side has closed is replaced; a request that was written whole is never
- * sent again, so that nothing is done twice.
+ * pool's limit), PH_TOOBIG (nothing was sent), PH_ERROR.  A kept connection
+ * that the far side has closed is replaced; a request that was written whole
+ * is never sent again, so that nothing is done twice.
  */
 ph_int_t ph_wire_sync_call(ph_wire_sync_t *sync, ph_pool_t *pool, uint16_t op,
     ph_str_t ticket, ph_str_t body, uint64_t timeout,

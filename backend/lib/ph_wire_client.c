@@ -204,7 +204,10 @@ ph_wire_client_remove(ph_wire_client_t *client, ph_wire_pending_t *call)
     }
 }
 
-/* answers every call that `which` chooses; answers may make calls and destroy */
+/*
+ * answers every call that `which` chooses; answers may make calls and
+ * destroy
+ */
 static void
 ph_wire_client_fail(ph_wire_client_t *client,
     bool (*which)(ph_wire_pending_t *call, uint64_t now),
@@ -285,7 +288,10 @@ ph_wire_client_hub_closed(ph_wire_hub_t *hub)
                          ((char *) hub - offsetof(ph_wire_client_t, hub)));
 }
 
-/* the hub goes when the client is destroyed and its last connection is closed */
+/*
+ * the hub goes when the client is destroyed and its last connection is
+ * closed
+ */
 static void
 ph_wire_client_finish(ph_wire_client_t *client)
 {

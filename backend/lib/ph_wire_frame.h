@@ -7,7 +7,7 @@
  *                       anything is allocated
  *     u8  version       PH_WIRE_VERSION
  *     u8  flags         PH_WIRE_F_*
- *     u16 op            operation; PH_WIRE_OP_HELLO is the first on a connection
+ *     u16 op            operation; PH_WIRE_OP_HELLO comes first
  *     u32 id            request id, chosen by the client, echoed in the answer
  *     u16 status        answers: ph_wire_status_t; requests: 0
  *     u16 ticket_len    requests; answers: 0
@@ -20,8 +20,8 @@
  *     tcp:host:port             mutual TLS, and the address list (exmdb_acl)
  *
  * Bodies are described in backend/mapi/desc/<daemon>.desc and coded by the code
- * generated from it.  This file knows no operation but HELLO and does no input or
- * output: the nginx modules use it alone.
+ * generated from it.  This file knows no operation but HELLO and does no input
+ * or output: the nginx modules use it alone.
  */
 
 #ifndef PH_WIRE_FRAME_H
@@ -74,8 +74,8 @@ typedef struct {
 /*
  * Looks at the front of a buffer.  PH_OK: *frame_r points into it and *used_r
  * bytes are consumed.  PH_AGAIN: more is needed (*used_r: size of the whole
- * frame once known, else 0).  PH_INVALID: version or lengths are wrong, close the
- * connection.  PH_TOOBIG: the size field is larger than max_frame (0:
+ * frame once known, else 0).  PH_INVALID: version or lengths are wrong, close
+ * the connection.  PH_TOOBIG: the size field is larger than max_frame (0:
  * PH_WIRE_DEFAULT_FRAME), close.
  */
 ph_int_t ph_wire_parse(const void *data, size_t len, size_t max_frame,

@@ -2,10 +2,10 @@
  * One connection of the wire protocol on a libuv loop, plain or inside TLS; the
  * part that server and client share.  Internal to backend/lib.
  *
- * Reading: connections without a partial frame own no buffer; they read into the
- * hub's.  A frame that is not complete gets a buffer of exactly its size, into
- * which the rest is read, and whose owner may take it over: a large body is not
- * copied again.
+ * Reading: connections without a partial frame own no buffer; they read into
+ * the hub's.  A frame that is not complete gets a buffer of exactly its size,
+ * into which the rest is read, and whose owner may take it over: a large body
+ * is not copied again.
  *
  * Writing: frames are collected and leave together, in one write a turn of the
  * loop and connection (before it polls again).
@@ -18,10 +18,10 @@
 
 #include <openssl/ssl.h>
 
-#define PH_WIRE_READ       (64u << 10)     /* of the hub's buffers             */
-#define PH_WIRE_TAKE       (16u << 10)     /* a frame above it may be taken    */
-#define PH_WIRE_HIGH       (8u << 20)      /* waiting output stops reading ... */
-#define PH_WIRE_LOW        (2u << 20)      /* ... until it is below this       */
+#define PH_WIRE_READ       (64u << 10)     /* of the hub's buffers            */
+#define PH_WIRE_TAKE       (16u << 10)     /* a frame above it may be taken   */
+#define PH_WIRE_HIGH       (8u << 20)     /* waiting output stops reading ... */
+#define PH_WIRE_LOW        (2u << 20)      /* ... until it is below this      */
 
 #define PH_WIRE_PAUSE_OWNER   0x01
 #define PH_WIRE_PAUSE_OUTPUT  0x02
@@ -93,8 +93,8 @@ ph_int_t ph_wire_hub_init(ph_wire_hub_t *hub, uv_loop_t *loop, bool tls);
 void ph_wire_hub_close(ph_wire_hub_t *hub, void (*closed)(ph_wire_hub_t *hub));
 
 /*
- * Prepares io (zeroed by the caller) for a pipe or a socket: uv.pipe or uv.tcp is
- * initialised, to be accepted or connected by the caller.
+ * Prepares io (zeroed by the caller) for a pipe or a socket: uv.pipe or uv.tcp
+ * is initialised, to be accepted or connected by the caller.
  */
 ph_int_t ph_wire_io_init(ph_wire_io_t *io, ph_wire_hub_t *hub, bool local);
 /* begins to read; with ctx the TLS handshake comes first */
@@ -108,8 +108,8 @@ size_t ph_wire_io_waiting(const ph_wire_io_t *io);
 void ph_wire_io_pause(ph_wire_io_t *io);
 void ph_wire_io_resume(ph_wire_io_t *io);
 /*
- * Only inside frame(): the malloc()ed buffer that holds this frame alone, now the
- * caller's; NULL when the frame is small and has to be copied.
+ * Only inside frame(): the malloc()ed buffer that holds this frame alone, now
+ * the caller's; NULL when the frame is small and has to be copied.
  */
 void *ph_wire_io_take(ph_wire_io_t *io, const ph_wire_frame_t *frame);
 /* closes when everything is written */

@@ -1,6 +1,6 @@
 /*
- * The blocking client.  A connection is taken out of the idle ones for each call
- * and put back after it, so that only the list is shared between threads.
+ * The blocking client.  A connection is taken out of the idle ones for each
+ * call and put back after it, so that only the list is shared between threads.
  */
 
 #include "ph_wire.h"

@@ -71,9 +71,9 @@ typedef struct {
 } mapi_ctx_t;
 
 /* limits of every decoder (also in the fuzz targets) */
-#define MAPI_MAX_TAGS          4096     /* properties or columns in one request */
+#define MAPI_MAX_TAGS          4096   /* properties or columns in one request */
 #define MAPI_MAX_MV            65536    /* elements of a multi-value */
-#define MAPI_MAX_DEPTH         64       /* nested restrictions, rule actions    */
+#define MAPI_MAX_DEPTH         64       /* nested restrictions, rule actions  */
 #define MAPI_MAX_RESTRICTIONS  4096     /* nodes in one restriction */
 #define MAPI_MAX_SORTS         32
 
@@ -124,8 +124,8 @@ typedef struct {
 } mapi_tags_t;
 
 /*
- * Object ids (FID, MID, CN).  An eid is the u64 as read from the wire: replid in
- * the low 16 bits, then the six counter bytes, most significant first.
+ * Object ids (FID, MID, CN).  An eid is the u64 as read from the wire: replid
+ * in the low 16 bits, then the six counter bytes, most significant first.
  */
 typedef uint64_t  mapi_eid_t;
 mapi_eid_t mapi_eid(uint16_t replid, uint64_t counter);

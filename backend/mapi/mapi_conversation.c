@@ -1,6 +1,9 @@
 #include "mapi/mapi_conversation.h"
 
-/* 100 ns to the unit of the header: the low 16 bits of a FILETIME are left out */
+/*
+ * 100 ns to the unit of the header: the low 16 bits of a FILETIME are left
+ * out
+ */
 #define HEADER_SHIFT  16
 
 void

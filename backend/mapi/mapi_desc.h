@@ -117,7 +117,7 @@ typedef struct {
     uint8_t              handles_count;
     uint8_t              handles[2];      /* ROP_HANDLE_* */
     uint32_t             flags;           /* ROP_FLAG_* */
-    uint32_t             unhandled;       /* answer without a handler; 0: none */
+    uint32_t             unhandled;      /* answer without a handler; 0: none */
     const mapi_codec_t  *request;         /* behind the handle index bytes */
     const mapi_codec_t  *response;        /* behind ReturnValue */
     uint32_t             failure_code;    /* this ReturnValue has the body */

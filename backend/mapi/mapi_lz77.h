@@ -12,8 +12,8 @@
 
 /*
  * Compresses into out, of which at most cap bytes are used.  The result must be
- * smaller than the input to be of use: pass cap = in.len - 1.  PH_TOOBIG when it
- * does not get that small (out is then undefined) or the input is too long.
+ * smaller than the input to be of use: pass cap = in.len - 1.  PH_TOOBIG when
+ * it does not get that small (out is then undefined) or the input is too long.
  */
 ph_int_t mapi_lz77_compress(ph_str_t in, uint8_t *out, size_t cap,
     size_t *len_r);

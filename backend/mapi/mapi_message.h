@@ -1,6 +1,7 @@
 /*
  * A whole message as a value: what the converters make and read, what delivery
- * sends to exmdb, and what the store imports and exports.  No ids of a store in it.
+ * sends to exmdb, and what the store imports and exports.  No ids of a store
+ * in it.
  */
 
 #ifndef MAPI_MESSAGE_H
@@ -40,10 +41,11 @@ struct mapi_message_s {
 };
 
 /*
- * The packed form (versioned, little-endian, strings as UTF-8 with a u32 length)
- * of property values and of whole messages: in the store's columns and on the
- * wire between our daemons ("custom mapi_values", "custom mapi_message").
- * Decoding points into the input where it can.  PH_INVALID, PH_NOMEM.
+ * The packed form (versioned, little-endian, strings as UTF-8 with a u32
+ * length) of property values and of whole messages: in the store's columns and
+ * on the wire between our daemons ("custom mapi_values", "custom
+ * mapi_message"). Decoding points into the input where it can.  PH_INVALID,
+ * PH_NOMEM.
  */
 ph_int_t mapi_values_decode(ph_cur_t *cur, ph_pool_t *pool, mapi_values_t *v);
 ph_int_t mapi_values_encode(ph_wbuf_t *b, const mapi_values_t *v);

@@ -28,9 +28,9 @@ mapi_named_prop_t mapi_named_prop(unsigned np);
 int mapi_named_find(const mapi_propname_t *name);
 
 /*
- * The local id of a name in a message value, which is added when it is not there
- * yet (room for it is made in pool).  0: more than MAPI_MAX_TAGS names or no
- * memory.
+ * The local id of a name in a message value, which is added when it is not
+ * there yet (room for it is made in pool).  0: more than MAPI_MAX_TAGS names
+ * or no memory.
  */
 uint16_t mapi_names_id(ph_pool_t *pool, mapi_names_t *names,
     const mapi_propname_t *name);

@@ -5,9 +5,9 @@
  *     u8 version 1, u32 n, u32 size of data,
  *     n times { u32 tag, u32 offset in data } in the order of the tags, data
  *
- * Data: numbers as on the wire; strings and binary with a u32 length, strings in
- * UTF-8; multi-values with a u32 count; restrictions and rule actions with a u32
- * length, in their wide form.
+ * Data: numbers as on the wire; strings and binary with a u32 length, strings
+ * in UTF-8; multi-values with a u32 count; restrictions and rule actions with
+ * a u32 length, in their wide form.
  */
 
 #ifndef MAPI_PACK_H

@@ -21,9 +21,9 @@ ph_int_t mapi_recipient_columns(ph_pool_t *pool, const mapi_recipient_t *rs,
     uint32_t n, mapi_tags_t *cols_r);
 
 /*
- * RecipientRow.  Properties that a row says to be absent are left out; recipient
- * type (PR_RECIPIENT_TYPE) is that of the row's header.  row_id is not touched.
- * PH_INVALID; PH_NOMEM.
+ * RecipientRow.  Properties that a row says to be absent are left out;
+ * recipient type (PR_RECIPIENT_TYPE) is that of the row's header.  row_id is
+ * not touched. PH_INVALID; PH_NOMEM.
  */
 ph_int_t mapi_recipient_row_decode(ph_cur_t *cur, ph_pool_t *pool,
     const mapi_ctx_t *ctx, mapi_tags_t cols, uint8_t type,
@@ -32,8 +32,10 @@ ph_int_t mapi_recipient_row_decode(ph_cur_t *cur, ph_pool_t *pool,
 ph_int_t mapi_recipient_row_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx,
     mapi_tags_t cols, const mapi_recipient_t *v);
 
-/* OpenRecipientRow (OpenMessage), ReadRecipientRow (ReadRecipients); cpid is that
- * of the message.  On PH_TOOBIG nothing of it is left in b. */
+/*
+ * OpenRecipientRow (OpenMessage), ReadRecipientRow (ReadRecipients); cpid
+ * is that of the message.  On PH_TOOBIG nothing of it is left in b.
+ */
 ph_int_t mapi_recipient_open_row_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx,
     mapi_tags_t cols, const mapi_recipient_t *v);
 ph_int_t mapi_recipient_read_row_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx,

@@ -20,8 +20,8 @@ enum {
 /*
  * The next extended buffer: decoded (XOR, LZ77) payload, in pool or pointing
  * into the input.  last_r: it carried the Last flag; a caller that goes on must
- * refuse input behind it.  PH_INVALID: version, unknown flags, sizes that do not
- * agree, or data that do not decompress; PH_NOMEM.
+ * refuse input behind it.  PH_INVALID: version, unknown flags, sizes that do
+ * not agree, or data that do not decompress; PH_NOMEM.
  */
 ph_int_t mapi_rpcext_read(ph_cur_t *cur, ph_pool_t *pool,
     ph_str_t *payload_r, bool *last_r);

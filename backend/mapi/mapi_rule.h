@@ -50,7 +50,10 @@ struct mapi_actions_s {
     mapi_action_t  *v;
 };
 
-/* ctx->form ROP: standard rules; WIDE: extended rules.  PH_INVALID; PH_NOMEM. */
+/*
+ * ctx->form ROP: standard rules; WIDE: extended rules.  PH_INVALID;
+ * PH_NOMEM.
+ */
 ph_int_t mapi_actions_decode(ph_cur_t *cur, ph_pool_t *pool,
     const mapi_ctx_t *ctx, mapi_actions_t *v);
 ph_int_t mapi_actions_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx,

@@ -3,10 +3,11 @@
  * bodies (MS-OXCDATA 2.11; MS-OXCMAPIHTTP 2.2.1), rows of them, and what else
  * is made of values.  The layout follows ctx->form, 8-bit strings ctx->cpid.
  *
- * Decoders: PH_OK; PH_INVALID for input that breaks its format (also a type that
- * does not exist); PH_NOMEM.  Binary values point into the input, everything
- * else into pool.  Encoders: PH_INVALID for a value that cannot be written,
- * PH_TOOBIG for one that is longer than its length field or the buffer.
+ * Decoders: PH_OK; PH_INVALID for input that breaks its format (also a type
+ * that does not exist); PH_NOMEM.  Binary values point into the input,
+ * everything else into pool.  Encoders: PH_INVALID for a value that cannot be
+ * written, PH_TOOBIG for one that is longer than its length field or the
+ * buffer.
  */
 
 #ifndef MAPI_VALUE_H
@@ -34,10 +35,10 @@ ph_int_t mapi_value_body_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx,
     uint16_t type, const mapi_value_t *v);
 
 /*
- * PropertyRow (2.8.1).  vals[i] belongs to cols.tag[i]; a value of PT_ERROR, of a
- * type that its column does not take, or one longer than its length field makes
- * a flagged row with the error (u.err; ecNotFound; ecMAPIOOM).  On PH_TOOBIG
- * (buffer full) nothing of the row is left in b.
+ * PropertyRow (2.8.1).  vals[i] belongs to cols.tag[i]; a value of PT_ERROR,
+ * of a type that its column does not take, or one longer than its length field
+ * makes a flagged row with the error (u.err; ecNotFound; ecMAPIOOM).  On
+ * PH_TOOBIG (buffer full) nothing of the row is left in b.
  */
 ph_int_t mapi_row_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx, mapi_tags_t cols,
     const mapi_value_t *vals);
@@ -47,7 +48,8 @@ ph_int_t mapi_row_decode(ph_cur_t *cur, ph_pool_t *pool,
 
 /*
  * Columns and rows over them, as address book responses have them
- * (MS-OXCMAPIHTTP 2.2.1.8): u32 n, tags; u32 n, rows.  vals[row * cols_n + col].
+ * (MS-OXCMAPIHTTP 2.2.1.8): u32 n, tags; u32 n, rows.  vals[row * cols_n +
+ * col].
  */
 typedef struct {
     uint32_t       cols_n;

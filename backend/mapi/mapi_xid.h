@@ -37,8 +37,8 @@ void mapi_ltid_dump(ph_wbuf_t *out, const mapi_ltid_t *v);
 bool mapi_pcl_valid(ph_str_t pcl);
 
 /*
- * A predecessor change list with xid in it: per namespace the greater one, in the
- * order of the namespaces.  An empty pcl is fine.  PH_INVALID; PH_NOMEM.
+ * A predecessor change list with xid in it: per namespace the greater one, in
+ * the order of the namespaces.  An empty pcl is fine.  PH_INVALID; PH_NOMEM.
  */
 ph_int_t mapi_pcl_add(ph_pool_t *pool, ph_str_t pcl, ph_str_t xid,
     ph_str_t *pcl_r);

@@ -1,8 +1,8 @@
 /*
  * phctl: the command line of the administrator.  One program, one file for each
- * command.  A command fills a request, asks a server over the wire protocol, and
- * makes a JSON value of the answer, from which both outputs are written: the
- * JSON itself with --json, else a table or "name: value" lines.
+ * command.  A command fills a request, asks a server over the wire protocol,
+ * and makes a JSON value of the answer, from which both outputs are written:
+ * the JSON itself with --json, else a table or "name: value" lines.
  */
 
 #ifndef CTL_H
@@ -162,7 +162,10 @@ typedef struct {
     ph_wire_sync_t  *sync;
 } ctl_worker_t;
 
-/* The workers of exmdb, from the answer to HELLO; ended by ctl_workers_free(). */
+/*
+ * The workers of exmdb, from the answer to HELLO; ended by
+ * ctl_workers_free().
+ */
 int ctl_workers(ctl_t *c, ctl_worker_t **workers_r, size_t *n_r,
     uint32_t *hash_seed_r);
 void ctl_workers_free(ctl_worker_t *workers, size_t n);

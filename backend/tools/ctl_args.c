@@ -23,7 +23,10 @@ static const struct {
     { "admin", PH_RIGHT_ADMIN },
 };
 
-/* Is `name` (of length len) in the list of options? 1; 2 when it takes a value. */
+/*
+ * Is `name` (of length len) in the list of options? 1; 2 when it takes a
+ * value.
+ */
 static int ctl_option_known(const char *list, const char *name, size_t len)
 {
     const char  *p = list;

@@ -100,7 +100,10 @@ ad_put_guid(ph_wbuf_t *b, const uint8_t *g)
 }
 
 
-/* Names the installation as seen from one domain: the same for all its users. */
+/*
+ * Names the installation as seen from one domain: the same for all its
+ * users.
+ */
 
 static void
 ad_put_deployment(ph_wbuf_t *b, ph_str_t domain)

@@ -51,8 +51,8 @@ typedef struct {
 
 /*
  * All of them append a whole document; b->error is set when it does not fit.
- * mapihttp: the client said that it can MAPI over HTTP.  time is "HH:MM:SS.ffffff",
- * id any number for the administrator's log.
+ * mapihttp: the client said that it can MAPI over HTTP.  time is
+ * "HH:MM:SS.ffffff", id any number for the administrator's log.
  */
 void ad_put_outlook(ph_wbuf_t *b, const ad_conf_t *conf, const ad_who_t *who,
     bool mapihttp);

@@ -120,8 +120,10 @@ static ngx_http_module_t  ngx_http_posthorn_autodiscover_module_ctx = {
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
 
-    ngx_http_posthorn_autodiscover_create_loc_conf, /* create location configuration */
-    ngx_http_posthorn_autodiscover_merge_loc_conf /* merge location configuration */
+    ngx_http_posthorn_autodiscover_create_loc_conf,
+                                       /* create location configuration */
+    ngx_http_posthorn_autodiscover_merge_loc_conf
+                                       /* merge location configuration */
 };
 
 

@@ -142,7 +142,8 @@ static ngx_http_module_t  ngx_http_posthorn_identity_module_ctx = {
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
 
-    ngx_http_posthorn_identity_create_loc_conf, /* create location configuration */
+    ngx_http_posthorn_identity_create_loc_conf,
+                                       /* create location configuration */
     ngx_http_posthorn_identity_merge_loc_conf /* merge location configuration */
 };
 

@@ -46,8 +46,8 @@ typedef struct {
 } ma_headers_t;
 
 /*
- * Reads the headers.  PH_INVALID: a protocol that does not exist, a broken escape,
- * or a control character in a user name; PH_TOOBIG; PH_NOMEM.
+ * Reads the headers.  PH_INVALID: a protocol that does not exist, a broken
+ * escape, or a control character in a user name; PH_TOOBIG; PH_NOMEM.
  */
 ph_int_t ma_request_read(ph_pool_t *pool, const ma_headers_t *h,
     ma_request_t *r);

@@ -1,7 +1,7 @@
 /*
- * Import of pathological messages at one size and at twice that: the ratio of the
- * times must be near 2.  Prints one line a kind, and exits with 1 when a ratio is
- * above 3.
+ * Import of pathological messages at one size and at twice that: the ratio of
+ * the times must be near 2.  Prints one line a kind, and exits with 1 when a
+ * ratio is above 3.
  */
 
 #include "convert/conv.h"

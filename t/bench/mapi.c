@@ -255,7 +255,7 @@ send_execute(conn_t *c, const ph_wbuf_t *rops, const uint32_t *handles,
     unsigned   i;
 
     ph_wbuf_init_fixed(&b, mem, sizeof(mem));
-    ph_put_u32(&b, 3);                               /* no compression, no XOR */
+    ph_put_u32(&b, 3);                              /* no compression, no XOR */
     ph_put_u32(&b, (uint32_t) (8 + payload));
     ph_put_u16(&b, 0);
     ph_put_u16(&b, 4);                               /* Last */
@@ -281,7 +281,7 @@ send_logon(conn_t *c)
 
     ph_wbuf_init_fixed(&b, mem, sizeof(mem));
     ph_put_bytes(&b, "\xFE\x00\x00\x01", 4);
-    ph_put_u32(&b, 0x01000004);        /* USE_PER_MDB_REPLID_MAPPING, HOME_LOGON */
+    ph_put_u32(&b, 0x01000004);     /* USE_PER_MDB_REPLID_MAPPING, HOME_LOGON */
     ph_put_u32(&b, 0);
     ph_put_u16(&b, (uint16_t) (strlen(c->dn) + 1));
     ph_put_bytes(&b, c->dn, strlen(c->dn) + 1);
@@ -452,8 +452,8 @@ learn_cookies(conn_t *c, const char *head, const char *end)
 
 
 /*
- * The whole answer in g.answer when it is complete: body's bytes without the chunk
- * framing, at *body_r.  false: more is needed.
+ * The whole answer in g.answer when it is complete: body's bytes without the
+ * chunk framing, at *body_r.  false: more is needed.
  */
 static bool
 answer_complete(conn_t *c, char **body_r, size_t *len_r)

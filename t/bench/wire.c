@@ -1,7 +1,8 @@
 /*
- * Requests a second of the wire protocol on a unix socket, between two processes,
- * with one call at a time, with many in flight, and as events; and the ratio to
- * a bare ping-pong of the same bytes over a socketpair in the same run.
+ * Requests a second of the wire protocol on a unix socket, between two
+ * processes, with one call at a time, with many in flight, and as events; and
+ * the ratio to a bare ping-pong of the same bytes over a socketpair in the
+ * same run.
  *
  *     wire [seconds for each measurement, default 1]
  */

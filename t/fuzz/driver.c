@@ -3,9 +3,9 @@
  *
  *     fuzz-x [-runs=N] [-seconds=N] [-seed=N] FILE|FOLDER...
  *
- * Every file is an input.  With -runs=N (or for N seconds) further inputs are made
- * from them by simple mutations, from a seed that is printed, so that a crash
- * can be had again.  The input that crashed is in ./crash-input.
+ * Every file is an input.  With -runs=N (or for N seconds) further inputs are
+ * made from them by simple mutations, from a seed that is printed, so that a
+ * crash can be had again.  The input that crashed is in ./crash-input.
  */
 
 #include <dirent.h>

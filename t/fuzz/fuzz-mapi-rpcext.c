@@ -1,6 +1,6 @@
 /*
- * An Execute request as it comes from the network: extended buffers, ROP buffer,
- * and the ROPs in it, as a dispatcher walks them.
+ * An Execute request as it comes from the network: extended buffers, ROP
+ * buffer, and the ROPs in it, as a dispatcher walks them.
  */
 
 #include "gen/rop.h"

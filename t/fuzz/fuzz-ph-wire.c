@@ -1,7 +1,7 @@
 /*
  * The wire protocol.  An input is cut into frames as a client of the pure
- * functions does it, and sent to a server on a loop: in pieces, with and without
- * a HELLO in front.  The first byte says how.
+ * functions does it, and sent to a server on a loop: in pieces, with and
+ * without a HELLO in front.  The first byte says how.
  */
 
 #include "lib/ph_pool.h"

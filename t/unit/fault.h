@@ -1,7 +1,7 @@
 /*
- * Fault injection for tests: this program's own write, pwrite, fsync, fdatasync,
- * ftruncate and rename stand before libc's, also for shared libraries such as
- * SQLite, and fail the n-th call on a regular file.
+ * Fault injection for tests: this program's own write, pwrite, fsync,
+ * fdatasync, ftruncate and rename stand before libc's, also for shared
+ * libraries such as SQLite, and fail the n-th call on a regular file.
  *
  *     fault_arm(n, ENOSPC, sticky);    n from 1; sticky: all later ones too
  *     ... what is tested ...

@@ -19,7 +19,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define OP_PID    0x0201    /* the worker's pid and a word of its configuration */
+#define OP_PID    0x0201  /* the worker's pid and a word of its configuration */
 #define OP_CRASH  0x0202
 #define OP_SLOW   0x0203    /* answers after 300 ms */
 #define OP_LIMITS 0x0204
@@ -176,7 +176,8 @@ configure(const char *node)
     FILE  *f;
 
     f = fopen(conf, "w");
-    fprintf(f, "main { run_dir = \"%s/run/x\" open_files = 300 user = \"%s\" }\n"
+    fprintf(f, "main { run_dir = \"%s/run/x\" open_files = 300"
+            " user = \"%s\" }\n"
             "log { file = \"%s\" level = debug }\n"
             "exmdb {\n  workers = 2\n  node = \"%s\"\n  threads = 3\n"
             "  stop_timeout = 2s\n}\n", dir, user, log_file, node);

@@ -114,7 +114,8 @@ main(void)
     (void) mkdir(readable, 0700);
     (void) mkdir(denied, 0700);
 
-    ok(can_open(readable, O_RDWR | O_CREAT) && can_open(denied, O_RDWR | O_CREAT),
+    ok(can_open(readable, O_RDWR | O_CREAT)
+       && can_open(denied, O_RDWR | O_CREAT),
        "files are there");
 
     if (!landlock) {

@@ -132,7 +132,8 @@ test_utf8(void)
 
     is_int(ph_utf8_cut(ph_str_lit("a\xc3\xa4"), 2), 1, "cut inside of 2 bytes");
     is_int(ph_utf8_cut(ph_str_lit("a\xc3\xa4"), 3), 3, "no cut");
-    is_int(ph_utf8_cut(ph_str_lit("\xf0\x9f\x98\x80x"), 3), 0, "cut in 4 bytes");
+    is_int(ph_utf8_cut(ph_str_lit("\xf0\x9f\x98\x80x"), 3), 0,
+           "cut in 4 bytes");
     is_int(ph_utf8_cut(ph_str_lit("\xf0\x9f\x98\x80x"), 4), 4, "cut behind it");
     is_int(ph_utf8_cut(ph_str_lit("\x80\x80\x80\x80\x80"), 4), 4,
            "garbage is cut anywhere");

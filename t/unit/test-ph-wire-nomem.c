@@ -1,7 +1,7 @@
 /*
  * ph_wire without memory: the same conversation again and again, in which the
- * first, second, third, ... allocation fails.  Whatever is refused, each accepted
- * call is answered once, and nothing is left behind.
+ * first, second, third, ... allocation fails.  Whatever is refused, each
+ * accepted call is answered once, and nothing is left behind.
  */
 
 #include "lib/ph_pool.h"

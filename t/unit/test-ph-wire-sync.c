@@ -1,6 +1,7 @@
 /*
- * ph_wire: the blocking client from many threads, and mutual TLS in both clients,
- * with certificates made here.  The server runs on a thread of its own.
+ * ph_wire: the blocking client from many threads, and mutual TLS in both
+ * clients, with certificates made here.  The server runs on a thread of its
+ * own.
  */
 
 #include "lib/ph_addr.h"
