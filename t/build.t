@@ -240,14 +240,15 @@ SKIP: {
     for my $line (split /\n/, `$build/phctl help`) {
         next unless $line =~ /^  ([a-z-]+(?: [a-z]+)?)\b/;
         my ($name, $verb) = split / /, $1;
-        my $re = defined $verb ? qr/\b$name $verb\b/ : qr/\b\Q$name\E\b/;
+        my $re = defined $verb ? qr/\b$name $verb\b/
+            : qr/(?<![\w-])\Q$name\E\b/;
         push @bad, "phctl.1: $1" unless $page =~ $re;
     }
     my %known;
     for my $name ($text{'backend/tools/main.c'} =~ /ctl_(\w+)_commands/g) {
         my ($f) = grep { -f } "backend/tools/cmd_$name.c";
         next unless $f;
-        my $c = $text{$f};
+        my ($c) = $text{$f} =~ /ctl_\w+_commands\[\]\s*=\s*\{(.*?)\n\};/s;
         $known{$_}++ for map { split ' ' } map { s/"\s*"//gr =~ s/"//gr }
             $c =~ /((?:"[a-z: -]+"\s*)+),\s*\d/g;
     }
@@ -295,7 +296,7 @@ SKIP: {
     unlike($would, qr{o/backend/lib/ph_buf\.o},
         'what does not include it is left alone');
 
-    # not with -n, which takes for granted that generated headers will change
+    # not with -n, which assumes that generated headers will change
     my $did = `$make programs 2>&1`;
     unlike($did, qr{ (?:CC|AR|LINK) }, 'nothing to do when nothing changed')
         or diag($did);

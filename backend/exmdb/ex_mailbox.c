@@ -646,7 +646,8 @@ ex_mailbox_sweep(uv_timer_t *timer)
             ex_submit_tick(mb, now);
 
             if (mb->state == EX_MB_OPEN && !mb->writing && mb->reading == 0
-                && !mb->trimmed && !all->closing_all && now - mb->last_used > EX_MB_TRIM)
+                && !mb->trimmed && !all->closing_all
+                && now - mb->last_used > EX_MB_TRIM)
             {
                 if (mb->changed) {
                     ex_mailbox_maintain(mb);

@@ -1,8 +1,9 @@
 /*
  * Submitted messages (MS-OXOMSG 3.2.5): a row in the mailbox's queue is written
  * with the message, and after the commit the message goes to the delivery
- * daemon.  It leaves the queue when that has it on disk, in one transaction with
- * its move to Sent Items.  The id in the row makes a repeated hand-over harmless.
+ * daemon.  It leaves the queue when that has it on disk, in one transaction
+ * with its move to Sent Items.  The id in the row makes a repeated hand-over
+ * harmless.
  */
 
 #ifndef EX_SUBMIT_H

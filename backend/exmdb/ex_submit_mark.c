@@ -1,7 +1,7 @@
 /*
  * Which mailboxes have something in their queue: a file for each in
- * MAILBOX_ROOT/.submit, named by the address.  After a start those mailboxes are
- * opened, so that nothing waits until its user comes again.
+ * MAILBOX_ROOT/.submit, named by the address.  After a start those mailboxes
+ * are opened, so that nothing waits until its user comes again.
  */
 
 #include "ex_submit.h"
