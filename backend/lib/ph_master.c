@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PH_MASTER_DELAY_MIN  100       /* ms before a restart, doubled ...    */
-#define PH_MASTER_DELAY_MAX  30000     /* ... up to this                      */
+#define PH_MASTER_DELAY_MAX  2000      /* ... up to this                      */
 #define PH_MASTER_STABLE     10000   /* who lived longer starts at once again */
 #define PH_MASTER_GRACE      2000      /* after stop_timeout, then SIGKILL    */
 #define PH_MASTER_BACKLOG    1024
