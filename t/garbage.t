@@ -254,7 +254,12 @@ sub rop_garbage {
         my $a = defined $status && $status == 0
             ? eval { $exmdb_codec->decode('emsmdb_execute_answer', \$body) }
             : undef;
-        undef $w if !$a || $a->{result} != 0 || rand() < 0.01;
+        if ($a && $a->{result} == 0) {
+            $sent{'ROP buffers executed'}++;
+        } else {
+            undef $w;
+        }
+        undef $w if rand() < 0.01;
     }
 }
 
@@ -414,6 +419,9 @@ for my $half (1, 2) {
 }
 
 my $n = 0;
+my $executed = delete $sent{'ROP buffers executed'} // 0;
+cmp_ok($executed, '>', $sent{'ROP buffers'} / 2,
+    "$executed of the ROP buffers were executed");
 for my $k (sort keys %sent) {
     note(sprintf('%s: %d in %.0f s', $k, $sent{$k}, $seconds{$k} // 0));
     $n += $sent{$k};
