@@ -341,6 +341,7 @@ sub recipients {
 
 sub open_message {
     my ($self, $fid, $mid, $mode) = @_;
+    $fid = $self->{folders}{$fid} if exists $self->{folders}{$fid};
     return $self->rop('OpenMessage', { cpid => 0xFFF, folder_id => $fid,
         open_mode_flags => $mode || 0, message_id => $mid }, $self->{logon});
 }
