@@ -388,6 +388,7 @@ is(code($r), 16, 'Bind where the directory has no address book: 16');
 is($r->{head}{'x-requesttype'}[0], 'Bind', 'canonical spelling');
 
 # the directory knows nobody any more
+$c = Posthorn::RawHTTP->new($plain);
 $r = $c->request('POST', '/mapi/nosuch/', heads('Connect'), '');
 is($r->{status}, 404, 'an unknown path');
 

@@ -415,7 +415,8 @@ ngx_http_posthorn_mail_auth_find(ngx_http_request_t *r,
         }
 
         if (node && b[i].node.len == node->len
-            && ngx_strncmp(b[i].node.data, node->data, node->len) == 0)
+            && (node->len == 0
+                || ngx_strncmp(b[i].node.data, node->data, node->len) == 0))
         {
             return &b[i];
         }

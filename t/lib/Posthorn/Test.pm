@@ -248,7 +248,7 @@ sub spawn {
 sub asan_options {
     my ($self, $leaks) = @_;
     return "log_path=$self->{dir}/log/asan:detect_leaks=$leaks"
-        . ":allocator_may_return_null=1";
+        . ":allocator_may_return_null=1:quarantine_size_mb=16";
 }
 
 sub _alive {
