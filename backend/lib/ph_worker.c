@@ -170,8 +170,10 @@ ph_worker_finish(ph_worker_t *w)
         ph_worker_close(own[i], NULL);
     }
 
-    for (i = 0; i < 10 && uv_run(&w->loop, UV_RUN_NOWAIT) != 0; i++) {
-        /* void */
+    /* work on a thread may still have to end: two seconds, then it is left */
+
+    for (i = 0; i < 2000 && uv_run(&w->loop, UV_RUN_NOWAIT) != 0; i++) {
+        (void) usleep(1000);
     }
 
     (void) uv_loop_close(&w->loop);
