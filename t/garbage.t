@@ -14,7 +14,7 @@ use IO::Socket::SSL;
 use IO::Socket::UNIX;
 use MIME::Base64 qw(encode_base64);
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 use Posthorn::Codec;
 use Posthorn::Garbage;
