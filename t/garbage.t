@@ -372,7 +372,10 @@ sub revive {
     my $end = time + 60;
     my $again;
     until ($again || time > $end) {
+        $t->phctl('domain', 'create', $t->domain);
         $t->phctl('domain', 'resume', $t->domain);
+        $t->phctl('domain', 'change', $t->domain, '--max-users', '0');
+        $t->phctl('alias', 'delete', $victim);
         $t->phctl('user', 'create', $victim, '--stdin', \$password);
         $t->phctl('user', 'resume', $victim);
         $t->phctl('user', 'change', $victim, '--rights', 'all', '--quota',
@@ -390,8 +393,10 @@ sub revive {
 
 my $halfway;
 for my $half (1, 2) {
+    # most without the right to change users: whoever is left is needed below
     timed('wire directory', sub {
-        wire_garbage('directory', 'dir', share(11), $ticket) });
+        wire_garbage('directory', 'dir', share(1), $ticket);
+        wire_garbage('directory', 'dir', share(10), ticket('alice') // '') });
     timed('wire exmdb', sub {
         wire_garbage('exmdb', 'exmdb', share(8), $ticket) });
     timed('wire exmdb.1', sub {
