@@ -176,6 +176,18 @@ ph_worker_finish(ph_worker_t *w)
         (void) usleep(1000);
     }
 
+    if (uv_loop_close(&w->loop) != UV_EBUSY) {
+        return;
+    }
+
+    /* handles that their owners left open end with the process */
+
+    uv_walk(&w->loop, ph_worker_close, NULL);
+
+    for (i = 0; i < 100 && uv_run(&w->loop, UV_RUN_NOWAIT) != 0; i++) {
+        (void) usleep(1000);
+    }
+
     (void) uv_loop_close(&w->loop);
 }
 
