@@ -153,7 +153,7 @@ ph_hex_encode(char *out, const void *data, size_t len)
     out[2 * len] = '\0';
 }
 
-static int
+int
 ph_hex_digit(uint8_t c)
 {
     if (c >= '0' && c <= '9') {

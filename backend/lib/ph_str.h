@@ -17,6 +17,8 @@ ph_int_t ph_str_u64(ph_str_t s, uint64_t *v_r);
 /* constant time in the length of a; unequal lengths are unequal */
 bool ph_str_secret_eq(ph_str_t a, ph_str_t b);
 
+/* 0 to 15, either case; -1 when it is no digit */
+int ph_hex_digit(uint8_t c);
 /* lower-case hex; out has room for 2 * len + 1 bytes */
 void ph_hex_encode(char *out, const void *data, size_t len);
 ph_int_t ph_hex_decode(uint8_t *out, size_t out_len, ph_str_t hex);

@@ -158,19 +158,6 @@ ad_request_parse(ph_pool_t *pool, ph_str_t body, ad_request_t *r)
 }
 
 
-static int
-ad_hex(uint8_t c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20;
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-
 static ph_str_t
 ad_unescape(ph_pool_t *pool, ph_str_t s)
 {
@@ -196,8 +183,8 @@ ad_unescape(ph_pool_t *pool, ph_str_t s)
                 return ph_str_null;
             }
 
-            hi = ad_hex(s.data[i + 1]);
-            lo = ad_hex(s.data[i + 2]);
+            hi = ph_hex_digit(s.data[i + 1]);
+            lo = ph_hex_digit(s.data[i + 2]);
 
             if (hi < 0 || lo < 0) {
                 return ph_str_null;

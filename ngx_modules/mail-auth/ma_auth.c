@@ -4,19 +4,6 @@
 #include "lib/ph_ticket.h"
 
 
-static int
-ma_hex(uint8_t c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20;
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-
 /* nginx escapes what could break a header line as %XX */
 
 static ph_int_t
@@ -48,8 +35,8 @@ ma_unescape(ph_pool_t *pool, ph_str_t in, size_t max, bool printable,
                 return PH_INVALID;
             }
 
-            hi = ma_hex(in.data[i + 1]);
-            lo = ma_hex(in.data[i + 2]);
+            hi = ph_hex_digit(in.data[i + 1]);
+            lo = ph_hex_digit(in.data[i + 2]);
 
             if (hi < 0 || lo < 0) {
                 return PH_INVALID;
