@@ -109,6 +109,7 @@ store_create_folder(store_conn_t *conn, const store_builtin_t *b, int lang)
 static ph_int_t
 store_create_rows(store_conn_t *conn, const store_params_t *p)
 {
+    char                    compat[16];
     size_t                  i, n;
     uint64_t                now;
     ph_str_t                guid, map;
@@ -190,8 +191,10 @@ store_create_rows(store_conn_t *conn, const store_params_t *p)
                              (int64_t) 0x41B));
     }
 
+    snprintf(compat, sizeof(compat), "%u", (unsigned) STORE_SCHEMA_COMPAT);
+
     return store_exec(conn, SQL_CONFIG_SET, "tz", STORE_LEN("compat"),
-                      STORE_LEN("1"));
+                      ph_str_c(compat));
 }
 
 static ph_int_t

@@ -45,7 +45,9 @@ static inline uint64_t store_id(mapi_eid_t eid)
     return mapi_eid_replid(eid) == 1 ? mapi_eid_counter(eid) : 0;
 }
 
-#define STORE_SCHEMA_VERSION  1
+#define STORE_SCHEMA_VERSION  2
+/* Programs of older versions do not keep what version 2 derives. */
+#define STORE_SCHEMA_COMPAT   2
 
 typedef enum {
     STORE_LOCKING_NORMAL = 0, /* WAL: a writer beside readers, local disk */

@@ -8,12 +8,26 @@
 #include "store_int.h"
 #include "lib/ph_str.h"
 #include "store_upgrade.h"
+#include "gen/mailbox_2_schema.h"
+#include "gen/mailbox_2_undo_schema.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const store_step_t  store_steps[] = {
+    { 2, 2, mailbox_2_schema, mailbox_2_undo_schema }
+};
+
+const store_step_t *
+store_upgrade_list(unsigned *n_r)
+{
+    *n_r = sizeof(store_steps) / sizeof(store_steps[0]);
+
+    return store_steps;
+}
 
 static ph_int_t
 store_version(store_conn_t *conn, uint32_t *version_r)
@@ -142,10 +156,12 @@ store_upgrade_steps(store_conn_t *conn, const store_step_t *steps, unsigned n,
 ph_int_t
 store_upgrade(store_conn_t *conn, uint32_t *version_r)
 {
-    uint64_t    compat;
-    ph_int_t    rc;
-    ph_str_t    value;
-    ph_pool_t  *pool;
+    uint64_t             compat;
+    unsigned             n;
+    ph_int_t             rc;
+    ph_str_t             value;
+    ph_pool_t           *pool;
+    const store_step_t  *steps;
 
     store_try(store_version(conn, version_r));
     if (*version_r == STORE_SCHEMA_VERSION) {
@@ -155,8 +171,14 @@ store_upgrade(store_conn_t *conn, uint32_t *version_r)
         return PH_CORRUPT;
     }
     if (*version_r < STORE_SCHEMA_VERSION) {
-        /* the first version has nothing before it */
-        return PH_DECLINED;
+        steps = store_upgrade_list(&n);
+        store_try(store_upgrade_steps(conn, steps, n, STORE_SCHEMA_VERSION));
+        ph_log(conn->store->env->conf.log, PH_LOG_INFO, PH3006,
+               "mailbox=%s from=%u to=%u",
+               ph_log_str(ph_str_c(conn->store->path)), *version_r,
+               (unsigned) STORE_SCHEMA_VERSION);
+        *version_r = STORE_SCHEMA_VERSION;
+        return PH_OK;
     }
 
     pool = ph_pool_create("store version", 0);

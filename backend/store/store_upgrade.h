@@ -12,6 +12,8 @@ typedef struct {
     const char  *down;
 } store_step_t;
 
+/* The steps to STORE_SCHEMA_VERSION, in order. */
+const store_step_t *store_upgrade_list(unsigned *n_r);
 /* Runs the steps from the database's version to the target, up or down, each in
  * its own transaction, after a snapshot.  PH_DECLINED: no way there. */
 ph_int_t store_upgrade_steps(store_conn_t *conn, const store_step_t *steps,

@@ -1,4 +1,4 @@
--- The mailbox database, version 1 (PRAGMA user_version).
+-- The mailbox database, version 2 (PRAGMA user_version).
 --
 -- One file for each mailbox.  Rules that hold for all tables:
 --   * times are FILETIME (100 ns since 1601-01-01 UTC), 0 means never;
@@ -11,8 +11,10 @@
 --   * what is derived from a packed column is named "copy of": it exists for
 --     an index, and store_check compares it.
 --
--- A new version only adds tables, indices and columns with defaults, so that the
--- release before can still read and write; see backend/store/store_upgrade.c.
+-- A new version only adds tables, indices and columns with defaults; mailbox_N.sql
+-- is the step from version N - 1, mailbox_N_undo.sql the way back.  A database that
+-- went up the steps has the same schema as a new one (t/unit/test-store-schema.c);
+-- see backend/store/store_upgrade.c.
 
 -- Facts of the mailbox; one row.
 CREATE TABLE mailbox (
@@ -209,4 +211,4 @@ CREATE TABLE config (
     value  BLOB NOT NULL
 ) WITHOUT ROWID;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

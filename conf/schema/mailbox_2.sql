@@ -1,0 +1,2 @@
+-- The step of the mailbox database from version 1 to version 2: what mailbox.sql
+-- has more than t/data/store/mailbox-1.sql.

@@ -1,0 +1,1 @@
+-- The way back from version 2 to version 1, in the reverse order.
