@@ -195,6 +195,70 @@ check_totals(store_check_t *ck)
         " deleted_size = t.deleted_size FROM (" STORE_TRUTH ") t");
 }
 
+#define READER_TRUTH                                                          \
+    "SELECT reader, folder, count(*) AS total FROM read_state"                \
+    " WHERE read = 1 GROUP BY reader, folder"
+
+/* Read state of public folders: of live messages alone, and counted. */
+static ph_int_t
+check_readers(store_check_t *ck)
+{
+    uint32_t       wrong;
+    ph_int_t       rc;
+    sqlite3_stmt  *s;
+
+    wrong = 0;
+    store_try(store_q_text(ck->conn,
+        "SELECT r.message FROM read_state r LEFT JOIN message m"
+        " ON m.id = r.message AND m.folder = r.folder AND m.state = 0"
+        " WHERE m.id IS NULL", &s, ""));
+    while ((rc = store_step(ck->conn, s)) == PH_OK) {
+        wrong++;
+        store_found(ck, STORE_BAD_ORPHAN, ck->repair,
+                    "read state of message %" PRIu64 ", which is not there",
+                    store_col_u64(s, 0));
+    }
+    store_done(ck->conn, &s);
+    if (rc != PH_DONE) {
+        return rc;
+    }
+
+    if (wrong && ck->repair) {
+        store_try(store_run(ck->conn,
+            "DELETE FROM read_state WHERE NOT EXISTS (SELECT 1 FROM message m"
+            " WHERE m.id = read_state.message AND m.state = 0"
+            " AND m.folder = read_state.folder)"));
+    }
+
+    wrong = 0;
+    store_try(store_q_text(ck->conn,
+        "SELECT f.reader, f.folder FROM reader_folder f LEFT JOIN ("
+        READER_TRUTH ") t ON t.reader = f.reader AND t.folder = f.folder"
+        " WHERE f.total <> ifnull(t.total, 0)"
+        " UNION ALL SELECT t.reader, t.folder FROM (" READER_TRUTH ") t"
+        " WHERE NOT EXISTS (SELECT 1 FROM reader_folder f"
+        " WHERE f.reader = t.reader AND f.folder = t.folder)", &s, ""));
+    while ((rc = store_step(ck->conn, s)) == PH_OK) {
+        wrong++;
+        store_found(ck, STORE_BAD_COUNTER, ck->repair,
+                    "folder %" PRIu64 ": what reader %" PRIu64 " has read is"
+                    " counted wrong", store_col_u64(s, 1),
+                    store_col_u64(s, 0));
+    }
+    store_done(ck->conn, &s);
+    if (rc != PH_DONE) {
+        return rc;
+    }
+
+    if (wrong && ck->repair) {
+        store_try(store_run(ck->conn, "DELETE FROM reader_folder"));
+        store_try(store_run(ck->conn, "INSERT INTO reader_folder (reader,"
+                            " folder, total) " READER_TRUTH));
+    }
+
+    return PH_OK;
+}
+
 /* Ids and change numbers above what was given out would be given out again. */
 static ph_int_t
 check_ids(store_check_t *ck)
@@ -207,7 +271,8 @@ check_ids(store_check_t *ck)
         "SELECT max((SELECT ifnull(max(cn), 0) FROM folder),"
         " (SELECT ifnull(max(hier_cn), 0) FROM folder),"
         " (SELECT ifnull(max(cn), 0) FROM message),"
-        " (SELECT ifnull(max(read_cn), 0) FROM message)),"
+        " (SELECT ifnull(max(read_cn), 0) FROM message),"
+        " (SELECT ifnull(max(cn), 0) FROM read_state)),"
         " max((SELECT ifnull(max(id), 0) FROM folder),"
         " (SELECT ifnull(max(id), 0) FROM message)),"
         " (SELECT last_cn FROM counter), (SELECT next_range FROM counter)",
@@ -261,6 +326,9 @@ store_check(store_conn_t *conn, unsigned flags, store_finding_pt fn,
     }
     if (rc == PH_OK) {
         rc = check_totals(&ck);
+    }
+    if (rc == PH_OK) {
+        rc = check_readers(&ck);
     }
     if (rc == PH_OK) {
         rc = check_ids(&ck);

@@ -215,6 +215,7 @@ store_conn_release(store_conn_t **conn)
     if (c->in_txn) {
         store_rollback(c);
     }
+    c->viewer = NULL;
     store = c->store;
 
     pthread_mutex_lock(&store->mutex);

@@ -327,7 +327,8 @@ store_delta_apply(store_conn_t *conn, uint64_t fid, const store_delta_t *d)
             rc = PH_NOMEM;
         } else {
             ev->folder = fid;
-            ev->has_counters = true;
+            /* unread differs from user to user in a public store */
+            ev->has_counters = conn->store->info.kind == STORE_PRIVATE;
             ev->total = store_col_u32(s, 0);
             ev->unread = store_col_u32(s, 1);
         }

@@ -1,6 +1,7 @@
 /* Properties of folders: stored and computed (MS-OXCFOLD 2.2.2). */
 
 #include "store_folder_int.h"
+#include "store_viewer.h"
 #include "lib/ph_str.h"
 
 static const uint32_t  store_folder_tags_computed[] = {
@@ -72,11 +73,56 @@ store_folder_path(store_conn_t *conn, uint64_t fid, ph_pool_t *pool,
     return PH_OK;
 }
 
+typedef struct {
+    store_conn_t  *conn;
+    uint32_t       n;
+} store_seen_t;
+
+static ph_int_t
+store_folder_seen(void *data, const store_folder_t *f, unsigned depth)
+{
+    store_seen_t  *seen = data;
+
+    (void) depth;
+    seen->n += store_viewer_sees(seen->conn, f->id);
+
+    return PH_OK;
+}
+
+static uint32_t
+store_folder_access(store_conn_t *conn, uint64_t fid)
+{
+    uint32_t  r, access;
+
+    r = store_viewer_rights(conn, fid);
+    if (r & STORE_RIGHT_OWNER) {
+        access = 0x01 | 0x02 | 0x04;
+    } else {
+        access = r & (STORE_RIGHT_VISIBLE | STORE_RIGHT_READ_ANY) ? 0x02 : 0;
+    }
+    if (r & STORE_RIGHT_CREATE_SUB) {
+        access |= 0x08;
+    }
+    if (r & STORE_RIGHT_CREATE) {
+        access |= 0x10 | 0x20;
+    }
+
+    return access;
+}
+
 static ph_int_t
 store_folder_children(store_conn_t *conn, uint64_t fid, uint32_t *n_r)
 {
-    int64_t   v;
-    ph_int_t  rc;
+    int64_t       v;
+    ph_int_t      rc;
+    store_seen_t  seen = { conn, 0 };
+
+    if (!store_viewer_is_owner(conn)) {
+        rc = store_folder_walk(conn, fid, false, false, store_folder_seen,
+                               &seen);
+        *n_r = seen.n;
+        return rc;
+    }
 
     rc = store_q_int(conn, SQL_FOLDER_CHILD_COUNT, &v, "u", fid);
     *n_r = rc == PH_OK ? (uint32_t) v : 0;
@@ -209,11 +255,20 @@ store_folder_compute(store_conn_t *conn, const store_frow_t *row,
     case MAPI_ID(PR_CONTENT_COUNT):
         store_answer(PR_CONTENT_COUNT, i4, (int32_t) f->total);
     case MAPI_ID(PR_CONTENT_UNREAD):
-        store_answer(PR_CONTENT_UNREAD, i4, (int32_t) f->unread);
+        n = f->unread;
+        if (store_reader_own(conn)) {
+            store_try(store_reader_total(conn, f->id, &n));
+            n = f->total - ph_min(n, f->total);
+        }
+        store_answer(PR_CONTENT_UNREAD, i4, (int32_t) n);
     case MAPI_ID(PR_ASSOC_CONTENT_COUNT):
         store_answer(PR_ASSOC_CONTENT_COUNT, i4, (int32_t) f->associated);
     case MAPI_ID(PR_SUBFOLDERS):
-        store_answer(PR_SUBFOLDERS, b, f->has_children);
+        n = f->has_children;
+        if (n && !store_viewer_is_owner(conn)) {
+            store_try(store_folder_children(conn, f->id, &n));
+        }
+        store_answer(PR_SUBFOLDERS, b, n != 0);
     case MAPI_ID(PR_FOLDER_CHILD_COUNT):
         store_try(store_folder_children(conn, f->id, &n));
         store_answer(PR_FOLDER_CHILD_COUNT, i4, (int32_t) n);
@@ -309,9 +364,11 @@ store_folder_compute(store_conn_t *conn, const store_frow_t *row,
     case MAPI_ID(PR_HAS_RULES):
         store_answer(PR_HAS_RULES, b, f->has_rules);
     case MAPI_ID(PR_ACCESS):
-        store_answer(PR_ACCESS, i4, 0x3F);
+        store_answer(PR_ACCESS, i4, (int32_t) store_folder_access(conn, f->id));
     case MAPI_ID(PR_RIGHTS):
-        store_answer(PR_RIGHTS, i4, 0x7FB);
+        n = store_viewer_rights(conn, f->id);
+        store_answer(PR_RIGHTS, i4, (int32_t) (n == STORE_RIGHTS_ALL
+                                               ? STORE_RIGHTS_SHOWN : n));
     case MAPI_ID(PR_OBJECT_TYPE):
         store_answer(PR_OBJECT_TYPE, i4, 3);
     case MAPI_ID(PR_DISPLAY_TYPE):

@@ -42,6 +42,7 @@ struct store_env_s {
 };
 
 typedef struct store_view_s  store_view_t;
+struct store_viewer_s;
 
 struct store_s {
     uint32_t          magic;
@@ -97,6 +98,9 @@ struct store_conn_s {
     uint32_t           cap_events;
     uint64_t           dirs_dirty[4];  /* bitmap of blob folders to fsync */
     ph_pool_t         *tmp;            /* freed with the transaction */
+    const struct store_viewer_s  *viewer;
+    bool               reader_known;
+    uint64_t           reader;         /* of the viewer, in table reader */
 };
 
 /* ---- connections, transactions (store_conn.c) ---- */

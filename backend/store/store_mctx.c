@@ -1,6 +1,7 @@
 /* Properties of messages: stored and computed (MS-OXCMSG 2.2.1). */
 
 #include "store_message_int.h"
+#include "store_viewer.h"
 #include "lib/ph_str.h"
 
 static const uint32_t  store_message_tags_computed[] = {
@@ -309,9 +310,11 @@ store_mctx_compute(store_mctx_t *ctx, uint32_t tag, ph_pool_t *pool,
     case MAPI_ID(PR_MSG_STATUS):
         store_answer(PR_MSG_STATUS, i4, (int32_t) ctx->status);
     case MAPI_ID(PR_ACCESS):
-        store_answer(PR_ACCESS, i4, ctx->embedded ? 3 : 7);
+        store_answer(PR_ACCESS, i4, (int32_t) store_mctx_access(ctx, pool));
     case MAPI_ID(PR_ACCESS_LEVEL):
-        store_answer(PR_ACCESS_LEVEL, i4, 1);
+        store_answer(PR_ACCESS_LEVEL, i4,
+                     !ctx->read_only && (store_mctx_access(ctx, pool)
+                                         & STORE_ACCESS_MODIFY));
     case MAPI_ID(PR_OBJECT_TYPE):
         store_answer(PR_OBJECT_TYPE, i4, 5);
     case MAPI_ID(PR_STORE_RECORD_KEY):

@@ -1,6 +1,7 @@
 /* Messages: rows, opening, creating, closing. */
 
 #include "store_message_int.h"
+#include "store_viewer.h"
 #include "lib/ph_str.h"
 
 #include <stdlib.h>
@@ -57,6 +58,7 @@ store_mrow_ctx(store_conn_t *conn, const store_mrow_t *row,
     ctx_r->pcl = row->pcl;
     ctx_r->source_key = row->source_key;
     ctx_r->pack = pack;
+    (void) store_reader_see(conn, &ctx_r->fact);
 }
 
 void
@@ -68,6 +70,7 @@ store_message_ctx(store_conn_t *conn, store_message_t *msg,
     ctx_r->store = msg->store;
     ctx_r->fact = msg->fact;
     ctx_r->embedded = msg->parent != NULL;
+    ctx_r->read_only = !msg->writable;
     ctx_r->status = msg->status;
     ctx_r->article = msg->article;
     ctx_r->committed = msg->committed;
@@ -191,6 +194,9 @@ store_message_open(store_conn_t *conn, uint64_t fid, uint64_t mid,
             rc = PH_NOTFOUND;
         } else {
             rc = store_message_load(msg, &row);
+            if (rc == PH_OK) {
+                rc = store_reader_see(conn, &msg->fact);
+            }
         }
     }
     store_done(conn, &s);

@@ -73,6 +73,7 @@ typedef struct {
     store_t               *store;
     store_message_fact_t   fact;
     bool                   embedded;
+    bool                   read_only;   /* opened so */
     uint32_t               status;
     uint32_t               article;
     uint64_t               committed;
@@ -97,6 +98,13 @@ typedef struct {
 } store_stored_t;
 ph_int_t store_mctx_stored(store_mctx_t *ctx, uint32_t tag, ph_pool_t *pool,
     store_stored_t *s_r);
+/* PR_ACCESS for the viewer of the connection (store_viewer.c) */
+uint32_t store_mctx_access(store_mctx_t *ctx, ph_pool_t *pool);
+/* PR_SENSITIVITY is private */
+bool store_mctx_private(store_mctx_t *ctx, ph_pool_t *pool);
+/* the viewer's own read state; a writer in a transaction */
+ph_int_t store_reader_put(store_conn_t *conn,
+    const store_message_fact_t *fact, bool read, uint64_t cn);
 const uint32_t *store_message_computed(uint32_t *n_r);
 /* PR_BODY, PR_HTML, PR_RTF_COMPRESSED from another; PH_NOTFOUND */
 ph_int_t store_body_make(store_mctx_t *ctx, uint32_t tag, ph_pool_t *pool,

@@ -1,6 +1,7 @@
 /* Read state, status and the server's message flags. */
 
 #include "store_message_int.h"
+#include "store_viewer.h"
 
 #define RF_SUPPRESS_RECEIPT  0x01
 #define RF_CLEAR_READ        0x04
@@ -81,6 +82,19 @@ store_read_one(store_conn_t *conn, const store_message_fact_t *f,
         return PH_OK;
     }
 
+    if (store_reader_own(conn) && !f->associated) {
+        /* what others have read, and receipts, are not his business */
+        *receipt_r = false;
+        *changed_r = ((now ^ f->flags) & MSGFLAG_READ) != 0;
+        *flags_r = *changed_r ? f->flags ^ MSGFLAG_READ : f->flags;
+        if (!*changed_r) {
+            return PH_OK;
+        }
+        *read_cn_r = store_next_cn(conn);
+        store_try(store_reader_put(conn, f, now & MSGFLAG_READ, *read_cn_r));
+        return store_read_event(conn, f, *flags_r);
+    }
+
     read_cn = f->read_cn;
     if ((now ^ f->flags) & MSGFLAG_READ) {
         read_cn = store_next_cn(conn);
@@ -105,7 +119,9 @@ store_read_ids(store_conn_t *conn, uint64_t fid, unsigned flags,
     sqlite3_stmt  *s;
 
     which = SQL_MESSAGE_UNREAD_IDS;
-    if (flags & RF_CLEAR_READ) {
+    if (store_reader_own(conn)) {
+        which = SQL_MESSAGE_NORMAL_IDS;
+    } else if (flags & RF_CLEAR_READ) {
         which = SQL_MESSAGE_READ_IDS;
     } else if (flags & (RF_RECEIPT_ONLY | RF_CLEAR_RN | RF_CLEAR_NRN)) {
         which = SQL_MESSAGE_NORMAL_IDS;
@@ -161,6 +177,9 @@ store_messages_set_read(store_conn_t *conn, uint64_t fid, unsigned flags,
             many_r->failed++;
             rc = PH_OK;
             continue;
+        }
+        if (rc == PH_OK) {
+            rc = store_reader_see(conn, &fact);
         }
         if (rc == PH_OK) {
             rc = store_read_one(conn, &fact, flags, &d, &changed, &receipt,
@@ -223,6 +242,7 @@ store_message_set_read(store_conn_t *conn, store_message_t *msg,
     memset(&d, 0, sizeof(d));
     store_try(store_need_write(conn));
     store_try(store_message_find(conn, msg->fact.id, &fact));
+    store_try(store_reader_see(conn, &fact));
     store_try(store_read_one(conn, &fact, flags, &d, changed_r, receipt_r,
                              &now, &read_cn));
     msg->fact.flags = now;

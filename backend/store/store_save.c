@@ -1,6 +1,7 @@
 /* Saving working copies. */
 
 #include "store_message_int.h"
+#include "store_viewer.h"
 #include "lib/ph_str.h"
 
 /* PR_MESSAGE_SIZE of what is in the mailbox now, and its place */
@@ -276,6 +277,12 @@ store_save_write(store_conn_t *conn, store_message_t *msg, unsigned flags,
     }
     store_idlist_free(&p.list);
     store_try(rc);
+
+    if (store_reader_own(conn) && !msg->fact.associated
+        && (msg->fact.flags & MSGFLAG_READ))
+    {
+        store_try(store_reader_put(conn, &msg->fact, true, msg->fact.cn));
+    }
 
     store_save_delta(msg, old, &delta);
     store_try(store_save_events(conn, msg, flags));

@@ -2,6 +2,7 @@
  * have. */
 
 #include "store_table_int.h"
+#include "store_viewer.h"
 #include "mapi/mapi_restriction.h"
 
 #include <stdlib.h>
@@ -50,9 +51,12 @@ store_table_contents(store_conn_t *conn, uint64_t fid, unsigned flags,
 {
     store_try(table_folder_exists(conn, fid));
 
-    return table_new(conn->store, STORE_TABLE_CONTENTS, fid,
-                     flags & (STORE_TABLE_ASSOCIATED | STORE_TABLE_DELETED),
-                     t_r);
+    flags &= STORE_TABLE_ASSOCIATED | STORE_TABLE_DELETED;
+    if (conn->viewer != NULL && conn->viewer->no_private) {
+        flags |= STORE_TABLE_NO_PRIVATE;
+    }
+
+    return table_new(conn->store, STORE_TABLE_CONTENTS, fid, flags, t_r);
 }
 
 ph_int_t

@@ -24,6 +24,9 @@ typedef struct store_table_s  store_table_t;
 #define STORE_TABLE_DEPTH       0x04      /* hierarchy: all levels */
 #define STORE_TABLE_DELETED     0x20      /* soft-deleted */
 
+/* Private items of others are left out; set for viewers who may not see them. */
+#define STORE_TABLE_NO_PRIVATE  0x100
+
 #define STORE_TABLE_BOOKMARKS_MAX  1024
 #define STORE_ROW_BYTES_MAX        510
 #define STORE_ROW_CHARS_MAX        255

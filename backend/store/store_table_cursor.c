@@ -515,7 +515,7 @@ store_table_locate(store_conn_t *conn, store_table_t *t, uint64_t id,
     if (rc == PH_OK) {
         /* before the list is made anew: most events are of other rows */
         rc = store_rows_match(&rows, t->restriction, &match);
-        if (rc == PH_OK && !match) {
+        if (rc == PH_OK && (!match || !store_rows_visible(&rows))) {
             rc = PH_NOTFOUND;
         }
     }

@@ -45,6 +45,7 @@ struct store_view_s {
     uint64_t       folder;
     unsigned       flags;
     uint64_t       version;     /* of the folder's contents */
+    uint64_t       viewer;      /* whose rows they are; 0: everybody's */
     uint8_t        digest[32];  /* of restriction and sort */
     uint32_t       n;
     uint64_t      *id;
@@ -115,6 +116,8 @@ ph_int_t store_rows_get(store_rows_t *rows, uint32_t tag, ph_pool_t *pool,
     mapi_value_t *v_r);
 ph_int_t store_rows_match(store_rows_t *rows, const mapi_restriction_t *r,
     bool *match_r);
+/* Is the current row one that the connection's viewer may see? */
+bool store_rows_visible(store_rows_t *rows);
 /* The values of the columns, cut unless flags has STORE_QUERY_LONG, to fn. */
 ph_int_t store_rows_give(store_rows_t *rows, unsigned flags, store_row_pt fn,
     void *data);

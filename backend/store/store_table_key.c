@@ -74,7 +74,9 @@ store_table_plan(store_table_t *t)
     store_view_drop(t);
 
     t->key = STORE_KEY_LIST;
-    if (t->kind == STORE_TABLE_CONTENTS && t->restriction == NULL) {
+    if (t->kind == STORE_TABLE_CONTENTS && t->restriction == NULL
+        && !(t->flags & STORE_TABLE_NO_PRIVATE))
+    {
         tag = t->sorts.n ? t->sorts.sort[0].tag : 0;
 
         if (t->sorts.n == 0) {

@@ -1,6 +1,7 @@
 /* Rows of tables: walking them, their values, and whether they match. */
 
 #include "store_table_int.h"
+#include "store_viewer.h"
 #include "lib/ph_str.h"
 #include "mapi/mapi_restriction.h"
 
@@ -326,6 +327,16 @@ store_rows_match(store_rows_t *rows, const mapi_restriction_t *r,
     e.data = rows;
 
     return mapi_restriction_eval(r, &e, match_r);
+}
+
+bool
+store_rows_visible(store_rows_t *rows)
+{
+    return !(rows->t->flags & STORE_TABLE_NO_PRIVATE)
+           || rows->t->kind != STORE_TABLE_CONTENTS
+           || !store_mctx_private(&rows->mctx, rows->pool)
+           || (store_mctx_access(&rows->mctx, rows->pool)
+               & STORE_ACCESS_READ) != 0;
 }
 
 /* Units of UTF-16 are counted: the limit is one of clients. */

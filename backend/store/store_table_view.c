@@ -4,6 +4,7 @@
  */
 
 #include "store_table_int.h"
+#include "store_viewer.h"
 #include "mapi/mapi_restriction.h"
 
 #include <stdlib.h>
@@ -70,23 +71,45 @@ store_views_free(store_t *store)
     store->n_views = 0;
 }
 
+/* Read state and private items make lists that are one user's alone. */
+static uint64_t
+view_viewer(store_conn_t *conn, const store_table_t *t)
+{
+    size_t    i;
+    uint64_t  h;
+
+    if (t->kind != STORE_TABLE_CONTENTS
+        || (!store_reader_own(conn) && !(t->flags & STORE_TABLE_NO_PRIVATE))
+        || conn->viewer == NULL)
+    {
+        return 0;
+    }
+
+    h = 14695981039346656037ull;
+    for (i = 0; i < conn->viewer->user.len; i++) {
+        h = (h ^ conn->viewer->user.data[i]) * 1099511628211ull;
+    }
+
+    return h | 1;
+}
+
 static bool
 view_serves(const store_view_t *view, const store_table_t *t,
-    uint64_t version)
+    uint64_t version, uint64_t viewer)
 {
     return view->version == version && view->folder == t->folder
-           && view->flags == t->flags
+           && view->flags == t->flags && view->viewer == viewer
            && memcmp(view->digest, t->digest, sizeof(t->digest)) == 0;
 }
 
 static store_view_t *
-view_find(store_table_t *t, uint64_t version)
+view_find(store_table_t *t, uint64_t version, uint64_t viewer)
 {
     store_view_t  *view;
 
     pthread_mutex_lock(&t->store->mutex);
     for (view = t->store->views; view; view = view->next) {
-        if (view_serves(view, t, version)) {
+        if (view_serves(view, t, version, viewer)) {
             view->refs++;
             break;
         }
@@ -114,7 +137,7 @@ view_share(store_t *store, store_view_t *view)
         /* an older version of the same is of no use to anybody else */
         if (++n > STORE_VIEWS_MAX
             || (v != view && v->folder == view->folder
-                && v->flags == view->flags
+                && v->flags == view->flags && v->viewer == view->viewer
                 && memcmp(v->digest, view->digest, sizeof(v->digest)) == 0))
         {
             *p = v->next;
@@ -218,7 +241,7 @@ view_list_messages(view_make_t *make, store_conn_t *conn)
     rc = store_rows_open(&rows, conn, &plain, &begin, false, 0);
     while (rc == PH_OK && (rc = store_rows_next(&rows)) == PH_OK) {
         rc = store_rows_match(&rows, plain.restriction, &match);
-        if (rc == PH_OK && match) {
+        if (rc == PH_OK && match && store_rows_visible(&rows)) {
             rc = view_add(make, &rows, rows.id, 0);
         }
     }
@@ -294,6 +317,9 @@ view_list_folders(view_make_t *make, store_conn_t *conn)
                                 view_folder, &f));
 
     for (i = 0; i < f.n; i++) {
+        if (!store_viewer_sees(conn, f.id[i])) {
+            continue;
+        }
         store_try(view_test(make, conn, f.id[i], f.depth[i]));
     }
 
@@ -369,6 +395,7 @@ view_make(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
     view->refs = 1;
     view->folder = t->folder;
     view->flags = t->flags;
+    view->viewer = view_viewer(conn, t);
     memcpy(view->digest, t->digest, sizeof(view->digest));
     view->n = make.n;
     for (i = 0; i < make.n; i++) {
@@ -411,7 +438,7 @@ store_view_get(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
             *view_r = t->view;
             return PH_OK;
         }
-        view = view_find(t, (uint64_t) version);
+        view = view_find(t, (uint64_t) version, view_viewer(conn, t));
         if (view) {
             store_view_drop(t);
             *view_r = t->view = view;

@@ -1,2 +1,71 @@
 -- The step of the mailbox database from version 1 to version 2: what mailbox.sql
 -- has more than t/data/store/mailbox-1.sql.
+
+-- Read state of public folders, for each user.  A row says that `message`, as it
+-- is now, was read (1) or marked as unread (0); no row: not read yet.  A change of
+-- a message drops its rows: it is new to everybody.
+CREATE TABLE reader (
+    id       INTEGER PRIMARY KEY,
+    address  TEXT NOT NULL UNIQUE      -- lower case
+);
+
+CREATE TABLE read_state (
+    message  INTEGER NOT NULL,
+    reader   INTEGER NOT NULL REFERENCES reader (id) ON DELETE CASCADE,
+    folder   INTEGER NOT NULL,
+    read     INTEGER NOT NULL,
+    cn       INTEGER NOT NULL,         -- change number of the read state
+    PRIMARY KEY (message, reader)
+) WITHOUT ROWID;
+CREATE INDEX read_state_folder ON read_state (reader, folder, cn);
+
+-- How many messages of a folder a reader has read; kept by the triggers.
+CREATE TABLE reader_folder (
+    reader   INTEGER NOT NULL REFERENCES reader (id) ON DELETE CASCADE,
+    folder   INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
+    total    INTEGER NOT NULL,
+    PRIMARY KEY (reader, folder)
+) WITHOUT ROWID;
+
+CREATE TRIGGER message_changed AFTER UPDATE OF id, folder, state, cn ON message
+BEGIN
+    DELETE FROM read_state WHERE message = OLD.id;
+END;
+CREATE TRIGGER message_deleted AFTER DELETE ON message
+BEGIN
+    DELETE FROM read_state WHERE message = OLD.id;
+END;
+CREATE TRIGGER read_state_added AFTER INSERT ON read_state WHEN NEW.read = 1
+BEGIN
+    INSERT INTO reader_folder (reader, folder, total)
+        VALUES (NEW.reader, NEW.folder, 1)
+        ON CONFLICT (reader, folder) DO UPDATE SET total = total + 1;
+END;
+CREATE TRIGGER read_state_deleted AFTER DELETE ON read_state WHEN OLD.read = 1
+BEGIN
+    UPDATE reader_folder SET total = total - 1
+        WHERE reader = OLD.reader AND folder = OLD.folder;
+END;
+
+-- Read state of public folders elsewhere that clients keep here
+-- (RopWritePerUserInformation).
+CREATE TABLE per_user (
+    folder    BLOB PRIMARY KEY,        -- long-term id, 22 bytes
+    database  BLOB NOT NULL,           -- GUID of the public store
+    data      BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX per_user_database ON per_user (database);
+
+-- Who may act for the mailbox as a whole.
+CREATE TABLE delegate (
+    address  TEXT PRIMARY KEY,         -- lower case, of a user or group
+    name     TEXT NOT NULL,
+    flags    INTEGER NOT NULL          -- STORE_DELEGATE_*
+) WITHOUT ROWID;
+
+-- Addresses whose mail goes into a folder of this store.
+CREATE TABLE mail_folder (
+    address  TEXT PRIMARY KEY,         -- lower case
+    folder   INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX mail_folder_folder ON mail_folder (folder);

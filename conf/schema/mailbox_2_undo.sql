@@ -1,1 +1,12 @@
 -- The way back from version 2 to version 1, in the reverse order.
+
+DROP TABLE mail_folder;
+DROP TABLE delegate;
+DROP TABLE per_user;
+DROP TRIGGER read_state_deleted;
+DROP TRIGGER read_state_added;
+DROP TRIGGER message_deleted;
+DROP TRIGGER message_changed;
+DROP TABLE reader_folder;
+DROP TABLE read_state;
+DROP TABLE reader;
