@@ -1,11 +1,12 @@
 /*
  * One of the three bodies is stored, the others are made from it when they are
- * asked for (MS-OXBBODY): plain text <-> HTML by the converters, compressed RTF
- * as plain text in the uncompressed form (MS-OXRTFCP 2.1.3.2, MS-OXRTFEX).
+ * asked for (MS-OXBBODY 3.3.5.1), by the converters: compressed RTF with the HTML
+ * or the text inside, HTML and text of what is inside of RTF.
  */
 
 #include "store_message_int.h"
 #include "convert/conv_html.h"
+#include "convert/conv_rtf.h"
 #include "lib/ph_str.h"
 #include "mapi/mapi_codepage.h"
 
@@ -96,6 +97,24 @@ store_body_html(store_mctx_t *ctx, ph_pool_t *pool, ph_str_t *html_r)
     return html_r->data ? PH_OK : PH_NOMEM;
 }
 
+/* the RTF that is stored, unpacked */
+static ph_int_t
+store_body_rtf(store_mctx_t *ctx, ph_pool_t *pool, ph_str_t *rtf_r)
+{
+    uint16_t  type;
+    ph_int_t  rc;
+    ph_str_t  packed;
+
+    store_try(store_body_bytes(ctx, PR_RTF_COMPRESSED, pool, &packed, &type));
+    rc = conv_rtf_unpack(pool, packed, rtf_r);
+    if (rc == PH_INVALID) {
+        *rtf_r = ph_str_c("");     /* a client wrote something else */
+        rc = PH_OK;
+    }
+
+    return rc;
+}
+
 static ph_int_t
 store_body_text(store_mctx_t *ctx, ph_pool_t *pool, ph_str_t *text_r)
 {
@@ -114,9 +133,9 @@ store_body_text(store_mctx_t *ctx, ph_pool_t *pool, ph_str_t *text_r)
     if (rc != PH_NOTFOUND) {
         return rc;
     }
-    store_try(store_body_bytes(ctx, PR_RTF_COMPRESSED, pool, &html, &type));
+    store_try(store_body_rtf(ctx, pool, &html));
 
-    return store_rtf_to_text(pool, html, text_r);
+    return conv_rtf_to_text(pool, html, text_r);
 }
 
 ph_int_t
@@ -145,8 +164,13 @@ store_body_make(store_mctx_t *ctx, uint32_t tag, ph_pool_t *pool,
                 return PH_OK;
             }
         }
-        store_try(store_body_text(ctx, pool, &text));
-        store_try(conv_html_from_text(pool, text, &html));
+        if (store_body_native(ctx, pool) == 2) {
+            store_try(store_body_rtf(ctx, pool, &text));
+            store_try(conv_rtf_to_html(pool, text, &html, NULL));
+        } else {
+            store_try(store_body_text(ctx, pool, &text));
+            store_try(conv_html_from_text(pool, text, &html));
+        }
         if (store_is_string(MAPI_TYPE(tag))) {
             v_r->u.str = html;
             return PH_OK;
@@ -165,9 +189,11 @@ store_body_make(store_mctx_t *ctx, uint32_t tag, ph_pool_t *pool,
     default:
         v_r->tag = PR_RTF_COMPRESSED;
         if (store_body_html(ctx, pool, &html) == PH_OK) {
-            return store_rtf_from_html(pool, html, &v_r->u.bin);
+            store_try(conv_rtf_from_html(pool, html, &text));
+        } else {
+            store_try(store_body_text(ctx, pool, &html));
+            store_try(conv_rtf_from_text(pool, html, &text));
         }
-        store_try(store_body_text(ctx, pool, &text));
-        return store_rtf_from_text(pool, text, &v_r->u.bin);
+        return conv_rtf_pack(pool, text, &v_r->u.bin);
     }
 }

@@ -113,13 +113,6 @@ bool store_body_is(uint32_t tag);
 /* PR_NATIVE_BODY_INFO: 1 plain, 2 RTF, 3 HTML, 0 none */
 int32_t store_body_native(store_mctx_t *ctx, ph_pool_t *pool);
 
-/* store_rtf.c; packed is PR_RTF_COMPRESSED */
-ph_int_t store_rtf_from_text(ph_pool_t *pool, ph_str_t text, ph_str_t *rtf_r);
-ph_int_t store_rtf_from_html(ph_pool_t *pool, ph_str_t html, ph_str_t *rtf_r);
-ph_int_t store_rtf_to_text(ph_pool_t *pool, ph_str_t packed,
-    ph_str_t *text_r);
-ph_int_t store_rtf_unpack(ph_pool_t *pool, ph_str_t packed, ph_str_t *rtf_r);
-
 ph_int_t store_message_stored(store_message_t *msg, uint32_t tag);
 /* only the server sets it */
 bool store_message_tag_fixed(uint32_t tag);

@@ -1,5 +1,5 @@
 /* What a damaged row could hold: packed properties, recipients, attachments
- * with embedded messages; and compressed RTF, which clients write. */
+ * with embedded messages. */
 
 #include "store/store_message_int.h"
 
@@ -27,7 +27,7 @@ fuzz_props(ph_pool_t *pool, ph_str_t in)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ph_str_t        in, text;
+    ph_str_t        in;
     ph_pool_t      *pool;
     ph_wbuf_t       out;
     store_mdata_t   d;
@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in.data = data + 1;
     in.len = size - 1;
 
-    switch (data[0] % 4) {
+    switch (data[0] % 3) {
     case 0:
         fuzz_props(pool, in);
         break;
@@ -54,15 +54,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         store_mdata_clear(&d);
         break;
-    case 2:
+    default:
         store_mdata_init(&d, pool);
         if (store_mdata_unpack(&d, ph_str_null, ph_str_null, in, 0) == PH_OK) {
             (void) store_mdata_size(&d, 0);
         }
         store_mdata_clear(&d);
         break;
-    default:
-        (void) store_rtf_to_text(pool, in, &text);
     }
     ph_pool_destroy(&pool);
 

@@ -180,7 +180,7 @@ test_bodies(void)
        "HTML from text");
     v = fx_get(msg, PR_RTF_COMPRESSED);
     ok(v.tag == PR_RTF_COMPRESSED && v.u.bin.len > 16
-       && memcmp(v.u.bin.data + 8, "MELA", 4) == 0, "RTF from text");
+       && memcmp(v.u.bin.data + 8, "LZFu", 4) == 0, "RTF from text");
     /* and back */
     is_rc(fx_set(msg, v), PH_OK, "set RTF");
     is_cstr(fx_get_str(msg, PR_BODY), "one <two>\r\nthree", "text of RTF");
