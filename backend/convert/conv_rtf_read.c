@@ -1,6 +1,6 @@
 /*
- * RTF 1.9.1 in one pass: groups, destinations, fonts, code pages, Unicode.  What
- * formatting means is the sink's business.
+ * RTF 1.9.1 in one pass: groups, destinations, fonts, code pages, Unicode.
+ * What formatting means is the sink's business.
  */
 
 #include "conv_rtf_int.h"

@@ -1,8 +1,8 @@
 /*
  * HTML and text inside RTF (MS-OXRTFEX 2.1.3).  Everything of the HTML that is
- * not text goes into \htmltag groups, which other readers of RTF skip; what they
- * show instead is between \htmlrtf and \htmlrtf0, which a reader of the HTML
- * skips.
+ * not text goes into \htmltag groups, which other readers of RTF skip; what
+ * they show instead is between \htmlrtf and \htmlrtf0, which a reader of the
+ * HTML skips.
  */
 
 #include "conv_rtf_int.h"

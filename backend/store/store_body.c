@@ -1,7 +1,7 @@
 /*
  * One of the three bodies is stored, the others are made from it when they are
- * asked for (MS-OXBBODY 3.3.5.1), by the converters: compressed RTF with the HTML
- * or the text inside, HTML and text of what is inside of RTF.
+ * asked for (MS-OXBBODY 3.3.5.1), by the converters: compressed RTF with the
+ * HTML or the text inside, HTML and text of what is inside of RTF.
  */
 
 #include "store_message_int.h"

@@ -120,10 +120,12 @@ test_inside(void)
 {
     html_is("{\\rtf1\\ansi\\ansicpg1251\\fromhtml1 \\deff0\r\n"
             "{\\fonttbl {\\f0\\fmodern Courier New;}"
-            "{\\f1\\fswiss\\fcharset204 Arial;}{\\f2\\fcharset128 MS Mincho;}}\r\n"
+            "{\\f1\\fswiss\\fcharset204 Arial;}"
+            "{\\f2\\fcharset128 MS Mincho;}}\r\n"
             "{\\*\\htmltag64}\\uc1\\pard\\plain\\deftab360 \\f0\\fs24\r\n"
             "{\\*\\htmltag <html>\\par }{\\*\\htmltag50 <body>}"
-            "\\htmlrtf {\\htmlrtf0 {\\*\\htmltag148 <b>}\\htmlrtf \\b\\htmlrtf0 "
+            "\\htmlrtf {\\htmlrtf0 {\\*\\htmltag148 <b>}\\htmlrtf \\b"
+            "\\htmlrtf0 "
             "a \\{b\\}\\'5c{\\*\\htmltag84 &nbsp;}\\htmlrtf \\'a0\\htmlrtf0 "
             "\\f1\\'cf\\'f0\\u8364?\\f2\\'93\\'fa"
             "{\\*\\mhtmltag84 <gone>}{\\*\\htmltag84 \\u8211- \\'cf}"
@@ -203,7 +205,8 @@ test_native(void)
               "\\pard\\li720 two\\line 3{\\super x}{\\v hidden}\\par}",
               "<p style=\"margin:0;text-align:center\">"
               "<span style=\"font-family:'Arial';\">one </span>"
-              "<span style=\"font-family:'Arial';font-weight:bold;\">bold &amp; "
+              "<span style=\"font-family:'Arial';font-weight:bold;\">"
+              "bold &amp; "
               "</span><span style=\"font-family:'Arial';font-size:12.5pt;"
               "color:#ff0010;font-weight:bold;\">red</span></p>"
               "<p style=\"margin:0;text-align:center\">"
@@ -212,7 +215,8 @@ test_native(void)
               "<span style=\"font-family:'Arial';\">two<br>3</span>"
               "<sup><span style=\"font-family:'Arial';\">x</span></sup></p>",
               "formatting");
-    native_is("{\\rtf1 {\\field{\\*\\fldinst{ HYPERLINK \"http://a.test/?x&y\"}}"
+    native_is("{\\rtf1 {\\field{\\*\\fldinst{ HYPERLINK "
+              "\"http://a.test/?x&y\"}}"
               "{\\fldrslt{\\ul here}}} {\\field{\\*\\fldinst HYPERLINK "
               "\"javascript:x\"}{\\fldrslt no}}}",
               "<p style=\"margin:0\"><a href=\"http://a.test/?x&amp;y\">"
