@@ -763,6 +763,87 @@ subtest 'transport' => sub {
     $m->release($y->{handle});
 };
 
+subtest 'rules' => sub {
+    my @cols = qw(PR_RULE_ID PR_RULE_SEQUENCE PR_RULE_NAME PR_RULE_STATE);
+    my $rules = sub {
+        my $h = $m->rop('GetRulesTable', { table_flags => 0x40 },
+            $folder)->{handle};
+        my @rows = $m->rows($h, @cols);
+        $m->release($h);
+        return @rows;
+    };
+    my $action = pack('v/a*', pack('C V V', 10, 0, 0));      # delete
+    my $rule = sub {
+        my ($name, %o) = @_;
+        return { flags => $o{flags} // 1, props => [
+            [ 'PR_RULE_NAME', $name ], [ PR_RULE_STATE => 1 ],
+            [ 'PR_RULE_SEQUENCE', $o{sequence} // 1 ],
+            [ 'PR_RULE_PROVIDER', 'test' ],
+            [ 'PR_RULE_CONDITION', [ 'exist', 'PR_SUBJECT' ] ],
+            [ 'PR_RULE_ACTIONS', $o{actions} // pack('v', 1) . $action ],
+            @{ $o{props} || [] } ] };
+    };
+    my $modify = sub {
+        my ($want, $what, $flags, @rows) = @_;
+        local $Test::Builder::Level = $Test::Builder::Level + 1;
+        rop_is($want, 'ModifyRules', { modify_rules_flags => $flags,
+            rows => \@rows }, $folder, $what);
+    };
+    $modify->('ecSuccess', 'rules are added', 0,
+        $rule->('b', sequence => 9), $rule->('a', sequence => -1));
+    my @rows = $rules->();
+    is(join(' ', map { $_->{PR_RULE_NAME} } @rows), 'a b',
+        'they come in their order');
+    $modify->('ecInvalidParam', 'one bad row', 0, $rule->('c'),
+        $rule->('d', actions => pack('v', 1)
+            . pack('v/a*', pack('C V V V', 6, 0, 0, 0x99))));
+    is(scalar($rules->()), 2, 'adds none');
+    $modify->('ecInvalidParam', 'flags that are none', 2);
+    $modify->('ecInvalidParam', 'a row that is nothing', 0,
+        $rule->('e', flags => 3));
+    $modify->('ecInvalidParam', 'a removal in a replacement', 1,
+        { flags => 4, props => [ [ 'PR_RULE_ID', $rows[0]{PR_RULE_ID} ] ] });
+    $modify->('ecNotFound', 'a rule that is not there', 0,
+        { flags => 4, props => [ [ 'PR_RULE_ID', eid(1, 0xFFFFFF) ] ] });
+    my @big = map { $m->try('ModifyRules', { rows => [ $rule->('big',
+        sequence => 100, props => [ [ 'PR_RULE_PROVIDER_DATA',
+        'x' x 28000 ] ]) ] }, $folder)->{ec} } 1 .. 10;
+    is(join(' ', map { ec_name($_) } @big[0, 9]), 'ecSuccess ecMAPIOOM',
+        '256 KiB of rules and no more');
+    $modify->('ecSuccess', 'one is changed', 0, { flags => 2, props => [
+        [ 'PR_RULE_ID', $rows[0]{PR_RULE_ID} ], [ PR_RULE_STATE => 0 ] ] });
+    is_deeply([ map { $_->{PR_RULE_STATE} } ($rules->())[0, 1] ], [ 0, 1 ],
+        'only that one');
+    my $r = $m->rop('OpenFolder', { folder_id => $fid }, $store);
+    is($r->{has_rules}, 1, 'the folder has rules');
+    $m->release($r->{handle});
+    $modify->('ecSuccess', 'all are replaced by none', 1);
+    is(scalar($rules->()), 0, 'no rules');
+    rop_is('ecNotSupported', 'GetRulesTable', { table_flags => 1 }, $folder,
+        'flags that are reserved');
+    rop_is('ecNotSupported', 'GetRulesTable', {}, $store, 'not of a store');
+    rop_is('ecNotSupported', 'ModifyRules', {}, $store, 'nor there');
+    rop_is('ecNotSupported', 'UpdateDeferredActionMessages', {
+        server_entry_id => 'a', client_entry_id => 'b' }, $folder,
+        'deferred actions of a folder');
+    rop_is('ecInvalidParam', 'UpdateDeferredActionMessages', {}, $store,
+        'without entry ids');
+
+    my $dam = $m->create_message($F{deferred_action}, { PR_MESSAGE_CLASS =>
+        'IPC.Microsoft Exchange 4.0.Deferred Action',
+        PR_DAM_ORIGINAL_ENTRYID => 'server' });
+    $m->release($dam->{handle});
+    rop_is('ecSuccess', 'UpdateDeferredActionMessages', {
+        server_entry_id => 'server', client_entry_id => 'client' }, $store,
+        'a deferred action is patched');
+    my $h = $m->open_message($F{deferred_action}, $dam->{message_id})
+        ->{handle};
+    my $got = $m->get($h, qw(PR_DAM_ORIGINAL_ENTRYID PR_DAM_BACK_PATCHED));
+    is($got->{PR_DAM_ORIGINAL_ENTRYID}, 'client', 'with the new entry id');
+    is($got->{PR_DAM_BACK_PATCHED}, 1, 'and marked so');
+    $m->release($h);
+};
+
 # ---- the frame ----
 
 subtest 'handles' => sub {

@@ -104,7 +104,8 @@ ex_memory_rows(ex_rop_t *rop, ex_memory_table_t *t, uint32_t *n_r,
     ph_int_t     rc;
     mapi_eval_t  eval;
 
-    rc = ex_permission_rows(rop, t->fid, t->flags, n_r, rows_r);
+    rc = t->rules ? ex_rule_rows(rop, t->fid, n_r, rows_r)
+         : ex_permission_rows(rop, t->fid, t->flags, n_r, rows_r);
 
     if (rc != PH_OK || t->restriction == NULL) {
         return rc;

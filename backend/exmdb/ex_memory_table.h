@@ -1,6 +1,6 @@
 /*
  * Tables whose rows are made when they are read: the permissions of a folder
- * (MS-OXCPERM).  They are small and are not watched.
+ * (MS-OXCPERM) and its rules (MS-OXORULE).  They are small and not watched.
  */
 
 #ifndef EX_MEMORY_TABLE_H
@@ -25,5 +25,8 @@ ph_int_t ex_memory_seek(ex_rop_t *rop, ex_memory_table_t *t, uint8_t origin,
 /* Rows of the permission table (rop_permission.c), in the request's pool. */
 ph_int_t ex_permission_rows(ex_rop_t *rop, uint64_t fid, uint8_t flags,
     uint32_t *n_r, mapi_values_t **rows_r);
+/* Rows of the rules table (rop_rule.c), in the request's pool. */
+ph_int_t ex_rule_rows(ex_rop_t *rop, uint64_t fid, uint32_t *n_r,
+    mapi_values_t **rows_r);
 
 #endif

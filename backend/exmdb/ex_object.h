@@ -23,7 +23,7 @@ typedef enum {
     EX_ATTACHMENT,
     EX_STREAM,
     EX_TABLE,
-    EX_MEMORY_TABLE,       /* permissions: rows made when it is read */
+    EX_MEMORY_TABLE,       /* permissions, rules: rows made when read */
     EX_SUBSCRIPTION
 } ex_kind_t;
 
@@ -97,6 +97,7 @@ typedef struct {
     ex_object_t  o;
     uint64_t     fid;
     uint8_t      flags;
+    bool         rules;         /* rules of the folder, else permissions */
     uint32_t     pos;
     uint32_t     n_columns;
     uint32_t    *columns;       /* malloc */

@@ -44,6 +44,7 @@
 #include "store_table.h"
 #include "store_misc.h"
 #include "store_viewer.h"
+#include "store_rule.h"
 #include "store_check.h"
 
 #endif

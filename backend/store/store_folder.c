@@ -23,7 +23,7 @@ store_folder_row(sqlite3_stmt *s, store_folder_t *f)
     f->associated_size = store_col_u64(s, 14);
     f->deleted_size = store_col_u64(s, 15);
     f->content_version = store_col_u64(s, 16);
-    f->has_rules = false;
+    f->has_rules = store_col_u32(s, 25) != 0;
 }
 
 ph_int_t

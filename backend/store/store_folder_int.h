@@ -5,7 +5,7 @@
 
 #include "store_int.h"
 
-#define STORE_FOLDER_COLS  25    /* of SQL_FOLDER and its kin */
+#define STORE_FOLDER_COLS  26    /* of SQL_FOLDER and its kin */
 
 void store_folder_row(sqlite3_stmt *s, store_folder_t *f);
 /* Everything in the row; what it points to lives until the next step. */

@@ -411,6 +411,7 @@ store_folder_copy_one(store_conn_t *conn, uint64_t fid, uint64_t parent,
     store_try(store_folder_create(conn, &nf, fid_r, &existed));
     store_try(store_exec(conn, SQL_FOLDER_PROPS_COPY, "uu", *fid_r, fid));
     store_try(store_exec(conn, SQL_REF_COPY, "uu", *fid_r, fid));
+    store_try(store_rules_copy(conn, fid, *fid_r));
     store_try(store_folder_copy_messages(conn, fid, *fid_r));
     if (!recursive) {
         return PH_OK;

@@ -18,7 +18,8 @@ static const uint32_t  store_object_computed[] = {
     PR_STORE_SUPPORT_MASK, PR_RESOURCE_TYPE, PidTagSerializedReplidGuidMap,
     PR_ACCESS_LEVEL, PR_IPM_SUBTREE_ENTRYID, PR_IPM_OUTBOX_ENTRYID,
     PR_IPM_WASTEBASKET_ENTRYID, PR_IPM_SENTMAIL_ENTRYID, PR_VIEWS_ENTRYID,
-    PR_COMMON_VIEWS_ENTRYID, PR_FINDER_ENTRYID, PR_MDB_PROVIDER
+    PR_COMMON_VIEWS_ENTRYID, PR_FINDER_ENTRYID, PR_MDB_PROVIDER,
+    PR_OOF_STATE, PR_EXTENDED_RULE_SIZE_LIMIT
 };
 
 /* computed until a client sets another value */
@@ -27,7 +28,8 @@ store_object_writable(uint32_t tag)
 {
     return MAPI_ID(tag) == MAPI_ID(PR_LOCALE_ID)
            || MAPI_ID(tag) == MAPI_ID(PR_SORT_LOCALE_ID)
-           || MAPI_ID(tag) == MAPI_ID(PR_DISPLAY_NAME);
+           || MAPI_ID(tag) == MAPI_ID(PR_DISPLAY_NAME)
+           || tag == PR_OOF_STATE;
 }
 
 static uint64_t
@@ -86,6 +88,34 @@ store_object_quota(store_conn_t *conn, uint32_t tag, mapi_value_t *v)
     v->u.i4 = (int32_t) ph_min(limit / 1024, (uint64_t) INT32_MAX);
 
     return PH_OK;
+}
+
+/* out of office: on, or in its time */
+static ph_int_t
+store_object_oof(store_conn_t *conn, ph_pool_t *pool, mapi_value_t *v)
+{
+    store_oof_t  oof;
+
+    store_try(store_oof_get(conn, pool, &oof));
+    v->tag = PR_OOF_STATE;
+    v->u.b = store_oof_active(&oof, store_filetime());
+
+    return PH_OK;
+}
+
+/* A client that only knows the property switches it, whatever its time is. */
+static ph_int_t
+store_object_oof_set(store_conn_t *conn, ph_pool_t *pool, bool on)
+{
+    store_oof_t  oof;
+
+    store_try(store_oof_get(conn, pool, &oof));
+    if (store_oof_active(&oof, store_filetime()) == on) {
+        return PH_OK;
+    }
+    oof.state = on ? STORE_OOF_ON : STORE_OOF_OFF;
+
+    return store_oof_set(conn, &oof);
 }
 
 #define store_answer(t, field, value)                                        \
@@ -169,6 +199,11 @@ store_object_compute(store_conn_t *conn, uint32_t tag, ph_pool_t *pool,
     case MAPI_ID(PidTagSerializedReplidGuidMap):
         v->tag = PidTagSerializedReplidGuidMap;
         return store_replica_map(conn, pool, &v->u.bin);
+    case MAPI_ID(PR_OOF_STATE):
+        return store_object_oof(conn, pool, v);
+    case MAPI_ID(PR_EXTENDED_RULE_SIZE_LIMIT):
+        store_answer(PR_EXTENDED_RULE_SIZE_LIMIT, i4,
+                     STORE_EXTENDED_RULE_MAX);
     case MAPI_ID(PR_STORAGE_QUOTA_LIMIT):
     case MAPI_ID(PR_PROHIBIT_RECEIVE_QUOTA):
     case MAPI_ID(PR_PROHIBIT_SEND_QUOTA):
@@ -236,7 +271,8 @@ store_get(store_conn_t *conn, const mapi_tags_t *tags, size_t limit,
     store_try(store_object_bag(conn, pool, &bag));
 
     for (i = 0; i < tags->n; i++) {
-        rc = store_bag_answer(conn, &bag, tags->tag[i], limit, pool, &v[i]);
+        rc = MAPI_ID(tags->tag[i]) == MAPI_ID(PR_OOF_STATE) ? PH_NOTFOUND
+             : store_bag_answer(conn, &bag, tags->tag[i], limit, pool, &v[i]);
         if (rc == PH_NOTFOUND) {
             memset(&got, 0, sizeof(got));
             rc = store_object_compute(conn, tags->tag[i], pool, &got);
@@ -354,6 +390,8 @@ store_set(store_conn_t *conn, const mapi_values_t *values, ph_pool_t *pool,
                                                  : STORE_EC_INVALID;
         if (code) {
             rc = store_problem(pool, problems_r, i, v->tag, code);
+        } else if (v->tag == PR_OOF_STATE) {
+            rc = store_object_oof_set(conn, work, v->u.b);
         } else {
             rc = store_slot_set(conn->store, &bag, v);
         }

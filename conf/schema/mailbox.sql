@@ -280,4 +280,29 @@ CREATE TABLE mail_folder (
 ) WITHOUT ROWID;
 CREATE INDEX mail_folder_folder ON mail_folder (folder);
 
+-- Rules of a folder (MS-OXORULE 2.2.1.3), in the order of their evaluation.
+CREATE TABLE rule (
+    id             INTEGER PRIMARY KEY,  -- PR_RULE_ID; from the mailbox's ids
+    folder         INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
+    sequence       INTEGER NOT NULL,
+    state          INTEGER NOT NULL,     -- PR_RULE_STATE
+    user_flags     INTEGER NOT NULL,
+    level          INTEGER NOT NULL,
+    name           BLOB,                 -- UTF-8; NULL: it has none
+    provider       TEXT NOT NULL,
+    provider_data  BLOB,
+    condition      BLOB,                 -- as in a ROP, strings in UTF-8
+    actions        BLOB NOT NULL         -- the same
+);
+CREATE INDEX rule_folder ON rule (folder, sequence, id);
+
+-- Whom automatic replies went to.
+CREATE TABLE reply_log (
+    rule     INTEGER NOT NULL,           -- 0: out of office
+    address  TEXT NOT NULL,              -- lower case
+    sent     INTEGER NOT NULL,
+    PRIMARY KEY (rule, address)
+) WITHOUT ROWID;
+CREATE INDEX reply_log_sent ON reply_log (sent);
+
 PRAGMA user_version = 2;

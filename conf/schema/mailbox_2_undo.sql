@@ -1,5 +1,7 @@
 -- The way back from version 2 to version 1, in the reverse order.
 
+DROP TABLE reply_log;
+DROP TABLE rule;
 DROP TABLE mail_folder;
 DROP TABLE delegate;
 DROP TABLE per_user;
