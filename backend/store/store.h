@@ -42,6 +42,7 @@
 #include "store_message.h"
 #include "store_stream.h"
 #include "store_table.h"
+#include "store_sync.h"
 #include "store_misc.h"
 #include "store_viewer.h"
 #include "store_rule.h"

@@ -1,6 +1,7 @@
 /* Connections and transactions. */
 
 #include "store_int.h"
+#include "store_sync.h"
 #include "lib/ph_str.h"
 
 #include <stdio.h>
@@ -432,6 +433,7 @@ store_maintain(store_conn_t *conn, uint32_t limit, bool *more_r)
     now = store_filetime();
     age = (uint64_t) conf->gc_age * 10000000;
     store_try(store_content_gc(conn, now - age, limit, more_r));
+    store_try(store_deletion_prune(conn, limit, more_r));
 
     rc = store_exec(conn, SQL_DELIVERY_PURGE, "u",
                     now - 30ull * 86400 * 10000000);

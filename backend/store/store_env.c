@@ -40,6 +40,7 @@ store_env_create(const store_conf_t *conf, store_env_t **env_r)
     store_default(value_max, 2ull << 30);
     store_default(message_max, 2ull << 30);
     store_default(gc_age, 300);
+    store_default(deletions, 250000);
 #undef store_default
 
     pthread_mutex_init(&env->mutex, NULL);

@@ -65,6 +65,8 @@ typedef struct {
     uint64_t          message_max; /* largest message; 0: 2 GiB */
     unsigned          gc_age;         /* seconds that unreferenced content stays
                                          for objects still open; 0: 300 */
+    unsigned          deletions;      /* rows of the log of deletions; 0:
+                                         250,000 */
     ph_log_t         *log;
 } store_conf_t;
 

@@ -1,6 +1,7 @@
 /* Deleting, emptying, moving and copying folders. */
 
 #include "store_folder_int.h"
+#include "store_sync.h"
 #include "lib/ph_str.h"
 
 #include <stdlib.h>
@@ -109,10 +110,12 @@ ph_int_t
 store_folder_wipe(store_conn_t *conn, uint64_t fid)
 {
     uint32_t      i, n;
+    uint64_t      cn;
     ph_int_t      rc;
     store_sub_t  *subs;
 
     store_try(store_folder_subtree(conn, fid, &subs, &n));
+    cn = store_next_cn(conn);
     rc = PH_OK;
 
     for (i = 0; rc == PH_OK && i < n; i++) {
@@ -130,6 +133,10 @@ store_folder_wipe(store_conn_t *conn, uint64_t fid)
             rc = store_exec(conn, SQL_FOLDER_DEL, "u", subs[i].id);
         }
         if (rc == PH_OK && !subs[i].deleted) {
+            rc = store_deletion_add(conn, cn, 0, subs[i].id, subs[i].id,
+                                    STORE_GONE_HARD);
+        }
+        if (rc == PH_OK && !subs[i].deleted) {
             rc = store_folder_gone_event(conn, &subs[i], false);
         }
     }
@@ -142,10 +149,12 @@ static ph_int_t
 store_folder_mark_deleted(store_conn_t *conn, uint64_t fid)
 {
     uint32_t      i, n;
+    uint64_t      cn;
     ph_int_t      rc;
     store_sub_t  *subs;
 
     store_try(store_folder_subtree(conn, fid, &subs, &n));
+    cn = store_next_cn(conn);
     rc = PH_OK;
 
     for (i = 0; rc == PH_OK && i < n; i++) {
@@ -154,6 +163,10 @@ store_folder_mark_deleted(store_conn_t *conn, uint64_t fid)
         }
         rc = store_exec(conn, SQL_FOLDER_MARK, "uu", store_now(conn),
                         subs[i].id);
+        if (rc == PH_OK) {
+            rc = store_deletion_add(conn, cn, 0, subs[i].id, subs[i].id,
+                                    STORE_GONE_SOFT);
+        }
         if (rc == PH_OK) {
             rc = store_folder_gone_event(conn, &subs[i], true);
         }
@@ -232,6 +245,9 @@ store_folder_empty_messages(store_conn_t *conn, const store_folder_t *f,
         return PH_OK;
     }
 
+    store_try(store_deletion_messages(conn, f->id, 0, fai ? 1 : 0,
+                                      hard ? STORE_GONE_HARD
+                                           : STORE_GONE_SOFT));
     if (hard) {
         store_try(store_messages_wipe(conn, f->id, 0, fai ? 1 : 0));
     } else {
@@ -340,6 +356,8 @@ store_folder_move(store_conn_t *conn, uint64_t fid, uint64_t parent,
                          fid));
     store_try(store_folder_changed(conn, fid, &cn));
     if (parent != f.parent) {
+        store_try(store_deletion_add(conn, cn, 0, fid, fid,
+                                     STORE_GONE_MOVED));
         store_try(store_folder_touch_parent(conn, f.parent, cn, -1));
         store_try(store_folder_touch_parent(conn, parent, cn, 1));
     } else {

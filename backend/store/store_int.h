@@ -131,6 +131,9 @@ ph_int_t store_id_usable(store_conn_t *conn, uint64_t id);
 ph_int_t store_counters_load(store_conn_t *conn);
 ph_int_t store_counters_save(store_conn_t *conn);
 
+/* change numbers up to this one may be missing in the log of deletions */
+ph_int_t store_deletion_floor(store_conn_t *conn, uint64_t *cn_r);
+
 /* ---- events (store_event.c) ---- */
 /* zeroed; NULL: no memory, the transaction is marked failed */
 store_event_t *store_event_add(store_conn_t *conn, store_event_type_t type);

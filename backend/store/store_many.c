@@ -2,6 +2,7 @@
  * the rest of the folder. */
 
 #include "store_message_int.h"
+#include "store_sync.h"
 
 /* the counters of a message of this kind, times sign */
 static void
@@ -98,6 +99,10 @@ store_move_one(store_conn_t *conn, const store_message_fact_t *f, uint64_t to,
     store_try(store_q_int(conn, SQL_ARTICLE_NEXT, &article, "u", to));
     cn = store_next_cn(conn);
     store_try(store_many_pcl(conn, f->id, cn, &pcl));
+    if (!f->deleted) {
+        store_try(store_deletion_add(conn, cn, f->folder, f->id, f->id,
+                                     STORE_GONE_MOVED));
+    }
     store_try(store_exec(conn, SQL_MESSAGE_MOVE, "uuuuubu", id, to, cn,
                          (uint64_t) article, store_now(conn), pcl, f->id));
     store_try(store_exec(conn, SQL_REF_MOVE, "uu", id, f->id));
@@ -220,6 +225,7 @@ store_messages_delete(store_conn_t *conn, uint64_t fid, bool hard, uint32_t n,
 {
     uint32_t              i;
     ph_int_t              rc;
+    uint64_t              cn;
     store_delta_t         d;
     store_folder_t        f;
     store_message_fact_t  fact;
@@ -229,6 +235,7 @@ store_messages_delete(store_conn_t *conn, uint64_t fid, bool hard, uint32_t n,
     store_try(store_need_write(conn));
     store_try(store_folder_find(conn, NULL, fid, &f));
 
+    cn = 0;
     for (i = 0; i < n; i++) {
         rc = store_many_find(conn, fid, mids[i], &fact);
         if (rc == PH_OK && fact.deleted && !hard) {
@@ -243,6 +250,12 @@ store_messages_delete(store_conn_t *conn, uint64_t fid, bool hard, uint32_t n,
         }
 
         store_delta_message(&d, &fact, -1);
+        if (!fact.deleted) {
+            cn = cn ? cn : store_next_cn(conn);
+            store_try(store_deletion_add(conn, cn, fid, fact.id, fact.id,
+                                         hard ? STORE_GONE_HARD
+                                              : STORE_GONE_SOFT));
+        }
         if (hard) {
             store_try(store_content_drop(conn, fact.id));
             store_try(store_exec(conn, SQL_SUBMIT_DEL, "u", fact.id));

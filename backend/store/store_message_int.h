@@ -183,6 +183,7 @@ struct store_message_s {
     uint32_t               cap_changed;
     uint32_t              *changed;         /* tags, for the event */
     store_unsaved_t        unsaved;
+    struct store_version_s *version;        /* of a client, for the next save */
     store_attach_t        *attaches;        /* open ones */
     store_attach_t        *parent;          /* embedded: where it is */
     store_message_t       *next;            /* embedded: another of the same */
@@ -203,6 +204,10 @@ struct store_attach_s {
 void store_message_ctx(store_conn_t *conn, store_message_t *msg,
     store_mctx_t *ctx_r);
 ph_int_t store_message_changed_tag(store_message_t *msg, uint32_t tag);
+
+/* store_version.c: change key and predecessor list of msg->version */
+ph_int_t store_message_apply_version(store_message_t *msg, ph_pool_t *pool,
+    ph_str_t *change_key_r, ph_str_t *pcl_r);
 
 /* store_derive.c */
 /* PR_SUBJECT -> prefix and rest; prefix hint may be empty */

@@ -255,17 +255,21 @@ store_save_write(store_conn_t *conn, store_message_t *msg, unsigned flags,
     const store_old_t *old, ph_pool_t *pool)
 {
     ph_int_t                 rc;
+    ph_str_t                 change_key;
     store_delta_t            delta;
     store_packed_message_t   p;
 
     memset(&p, 0, sizeof(p));
     rc = store_save_pack(conn, msg, pool, &p);
+    change_key = ph_str_null;
     if (rc == PH_OK) {
-        rc = store_pcl_next(msg->store, msg->pcl, msg->change_key,
-                            msg->base_cn, msg->fact.cn, pool, &p.pcl);
+        rc = msg->version
+             ? store_message_apply_version(msg, pool, &change_key, &p.pcl)
+             : store_pcl_next(msg->store, msg->pcl, msg->change_key,
+                              msg->base_cn, msg->fact.cn, pool, &p.pcl);
     }
     if (rc == PH_OK) {
-        msg->change_key = ph_str_null;
+        msg->change_key = change_key;
         if (p.pcl.len) {
             p.pcl = ph_pstrdup(msg->pool, p.pcl);
         }
@@ -401,6 +405,7 @@ store_message_save(store_conn_t *conn, store_message_t *msg, unsigned flags,
     msg->mtime_set = false;
     msg->n_changed = 0;
     msg->new_raw = 0;
+    msg->version = NULL;
 
     return PH_OK;
 }

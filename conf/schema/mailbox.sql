@@ -305,4 +305,22 @@ CREATE TABLE reply_log (
 ) WITHOUT ROWID;
 CREATE INDEX reply_log_sent ON reply_log (sent);
 
+-- What is gone, for clients that synchronize (MS-OXCFXICS): a run of ids that
+-- left a folder.  Written in the order of change numbers; the oldest rows are
+-- removed, and `deletion_floor` in config is the last change number of those.
+CREATE TABLE deletion (
+    seq     INTEGER PRIMARY KEY,
+    cn      INTEGER NOT NULL,
+    folder  INTEGER NOT NULL,          -- where it was; 0: the ids are folders
+    first   INTEGER NOT NULL,
+    last    INTEGER NOT NULL,
+    kind    INTEGER NOT NULL           -- 0 for good, 1 soft, 2 moved, 3 never
+);
+CREATE INDEX deletion_folder ON deletion (folder, cn);
+CREATE INDEX deletion_first ON deletion (first);
+CREATE INDEX folder_cn ON folder (cn);
+CREATE INDEX folder_source ON folder (source_key) WHERE source_key IS NOT NULL;
+CREATE INDEX message_source ON message (source_key)
+    WHERE source_key IS NOT NULL;
+
 PRAGMA user_version = 2;

@@ -94,3 +94,21 @@ CREATE TABLE reply_log (
     PRIMARY KEY (rule, address)
 ) WITHOUT ROWID;
 CREATE INDEX reply_log_sent ON reply_log (sent);
+
+-- What was deleted before nobody has written down.
+CREATE TABLE deletion (
+    seq     INTEGER PRIMARY KEY,
+    cn      INTEGER NOT NULL,
+    folder  INTEGER NOT NULL,          -- where it was; 0: the ids are folders
+    first   INTEGER NOT NULL,
+    last    INTEGER NOT NULL,
+    kind    INTEGER NOT NULL           -- 0 for good, 1 soft, 2 moved, 3 never
+);
+CREATE INDEX deletion_folder ON deletion (folder, cn);
+CREATE INDEX deletion_first ON deletion (first);
+CREATE INDEX folder_cn ON folder (cn);
+CREATE INDEX folder_source ON folder (source_key) WHERE source_key IS NOT NULL;
+CREATE INDEX message_source ON message (source_key)
+    WHERE source_key IS NOT NULL;
+INSERT OR REPLACE INTO config (name, value)
+    SELECT 'deletion_floor', CAST(CAST(last_cn AS TEXT) AS BLOB) FROM counter;

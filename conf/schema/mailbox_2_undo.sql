@@ -12,3 +12,9 @@ DROP TRIGGER message_changed;
 DROP TABLE reader_folder;
 DROP TABLE read_state;
 DROP TABLE reader;
+
+DELETE FROM config WHERE name = 'deletion_floor';
+DROP INDEX message_source;
+DROP INDEX folder_source;
+DROP INDEX folder_cn;
+DROP TABLE deletion;
