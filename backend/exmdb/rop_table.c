@@ -95,10 +95,9 @@ rop_set_columns(ex_rop_t *rop, const rop_set_columns_request_t *req,
         return ecNotSupported;
     }
 
+    /* after a failure the table has no columns (MS-OXCTABL 3.2.5.2) */
     rc = store_table_set_columns(t->t, &tags);
-    if (rc == PH_OK) {
-        t->columns = true;
-    }
+    t->columns = (rc == PH_OK);
 
     return ex_ec(rop, rc);
 }
@@ -543,66 +542,4 @@ rop_reset_table(ex_rop_t *rop, const rop_reset_table_request_t *req,
     t->columns = false;
 
     return 0;
-}
-
-
-/* ---- categories: the store's tables have none ---- */
-
-static uint32_t
-rop_category(const ex_rop_t *rop)
-{
-    ex_table_t  *t;
-
-    t = ex_rop_table(rop);
-    if (t == NULL || t->hierarchy || t->attachments) {
-        return ecNotSupported;
-    }
-
-    return t->columns ? ecNotFound : ecNullObject;
-}
-
-
-uint32_t
-rop_expand_row(ex_rop_t *rop, const rop_expand_row_request_t *req,
-    rop_expand_row_response_t *res)
-{
-    (void) req;
-    (void) res;
-
-    return rop_category(rop);
-}
-
-
-uint32_t
-rop_collapse_row(ex_rop_t *rop, const rop_collapse_row_request_t *req,
-    rop_collapse_row_response_t *res)
-{
-    (void) req;
-    (void) res;
-
-    return rop_category(rop);
-}
-
-
-uint32_t
-rop_get_collapse_state(ex_rop_t *rop,
-    const rop_get_collapse_state_request_t *req,
-    rop_get_collapse_state_response_t *res)
-{
-    (void) req;
-    (void) res;
-
-    return rop_category(rop);
-}
-
-
-uint32_t
-rop_set_collapse_state(ex_rop_t *rop,
-    const rop_set_collapse_state_request_t *req,
-    rop_set_collapse_state_response_t *res)
-{
-    (void) req;
-    (void) res;
-
-    return rop_category(rop);
 }

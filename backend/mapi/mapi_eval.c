@@ -60,6 +60,39 @@ mapi_string_cmp(ph_str_t a, ph_str_t b)
     return U_FAILURE(err) ? mapi_bytes_cmp(a, b) : (int) order;
 }
 
+ph_int_t
+mapi_string_key(ph_pool_t *pool, ph_str_t s, ph_str_t *key_r)
+{
+    UErrorCode  err = U_ZERO_ERROR;
+    UChar      *wide;
+    uint8_t    *key;
+    int32_t     n, len;
+
+    *key_r = s;
+    (void) pthread_once(&mapi_collator_once, mapi_collator_make);
+    if (mapi_collator == NULL || s.len == 0 || s.len > INT32_MAX / 8) {
+        return PH_OK;
+    }
+    wide = ph_palloc(pool, (s.len + 1) * sizeof(UChar));
+    if (wide == NULL) {
+        return PH_NOMEM;
+    }
+    (void) u_strFromUTF8WithSub(wide, (int32_t) s.len + 1, &n,
+        (const char *) s.data, (int32_t) s.len, 0xFFFD, NULL, &err);
+    if (U_FAILURE(err)) {
+        return PH_OK;
+    }
+    len = ucol_getSortKey(mapi_collator, wide, n, NULL, 0);
+    key = ph_palloc(pool, (size_t) len);
+    if (key == NULL) {
+        return PH_NOMEM;
+    }
+    (void) ucol_getSortKey(mapi_collator, wide, n, key, len);
+    key_r->data = key;
+    key_r->len = (size_t) len;
+    return PH_OK;
+}
+
 #define ORDER(x, y)  ((x) < (y) ? -1 : (x) > (y))
 
 int

@@ -53,6 +53,12 @@ ph_int_t mapi_restriction_eval(const mapi_restriction_t *r,
  */
 int mapi_value_cmp(const mapi_value_t *a, const mapi_value_t *b);
 
+/*
+ * Bytes that are the same for strings that mapi_value_cmp() calls equal, in
+ * pool.  They depend on the version of ICU.  PH_NOMEM.
+ */
+ph_int_t mapi_string_key(ph_pool_t *pool, ph_str_t s, ph_str_t *key_r);
+
 /* content match of MS-OXCDATA 2.12.4: fuzzy levels FL_*; strings and binary */
 bool mapi_content_match(const mapi_value_t *value, const mapi_value_t *pattern,
     uint16_t low, uint16_t high);

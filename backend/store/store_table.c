@@ -87,6 +87,8 @@ store_table_close(store_table_t **t)
     store_view_drop(*t);
     free((void *) (uintptr_t) (*t)->columns.tag);
     free((*t)->bookmark);
+    free((*t)->toggle);
+    free((*t)->shown);
     if ((*t)->pool) {
         ph_pool_destroy(&(*t)->pool);
     }
@@ -119,7 +121,8 @@ store_table_set_columns(store_table_t *t, const mapi_tags_t *tags)
     for (i = 0; i < tags->n; i++) {
         type = MAPI_TYPE(tags->tag[i]);
         if (type == PT_UNSPECIFIED || type == PT_NULL || type == PT_ERROR
-            || !store_type_valid(type))
+            || !store_type_valid(type)
+            || ((type & PT_MVI) && !(type & PT_MV)))
         {
             return PH_INVALID;
         }
@@ -134,7 +137,8 @@ store_table_set_columns(store_table_t *t, const mapi_tags_t *tags)
     t->columns.tag = column;
     t->columns.n = tags->n;
 
-    return PH_OK;
+    return store_table_expands(&t->sorts, &t->columns) != t->expand_tag
+           ? store_table_plan(t) : PH_OK;
 }
 
 const mapi_tags_t *
@@ -166,6 +170,8 @@ table_replan(store_table_t *t, const mapi_restriction_t *r,
     rc = r ? mapi_restriction_copy(pool, r, &restriction) : PH_OK;
     if (rc == PH_OK && sorts->n) {
         copy.n = sorts->n;
+        copy.categories = sorts->categories;
+        copy.expanded = sorts->expanded;
         copy.sort = ph_pcalloc_array(pool, sorts->n, sizeof(*copy.sort));
         if (copy.sort) {
             memcpy(copy.sort, sorts->sort, sorts->n * sizeof(*copy.sort));
@@ -198,29 +204,62 @@ store_table_restrict(store_table_t *t, const mapi_restriction_t *r)
     return table_replan(t, r, &t->sorts);
 }
 
-ph_int_t
-store_table_sort(store_table_t *t, const mapi_sorts_t *sorts)
+/* The order in which one of the columns is sorted, PH_INVALID. */
+static ph_int_t
+table_sort_check(const mapi_sorts_t *sorts, uint16_t i)
 {
-    uint16_t  i, type;
+    uint16_t  type;
 
-    if (sorts->n > MAPI_MAX_SORTS || sorts->categories > sorts->n
-        || sorts->expanded > sorts->categories)
+    type = MAPI_TYPE(sorts->sort[i].tag);
+    if (type == PT_UNSPECIFIED || type == PT_NULL || type == PT_ERROR
+        || type == PT_OBJECT || !store_type_valid(type)
+        || ((type & PT_MVI) && !(type & PT_MV)))
     {
         return PH_INVALID;
     }
-    if (sorts->categories) {
-        return PH_DECLINED;
+
+    switch (sorts->sort[i].order) {
+    case STORE_ORDER_ASCENDING:
+    case STORE_ORDER_DESCENDING:
+        return PH_OK;
+    case STORE_ORDER_MAXIMUM:
+    case STORE_ORDER_MINIMUM:
+        /* it says how the innermost categories are ordered */
+        return sorts->categories && i == sorts->categories ? PH_OK
+                                                           : PH_INVALID;
+    default:
+        return PH_INVALID;
     }
+}
+
+ph_int_t
+store_table_sort(store_table_t *t, const mapi_sorts_t *sorts)
+{
+    uint16_t      i;
+    uint32_t      tag;
+    mapi_sorts_t  none;
+
+    if (sorts->n > MAPI_MAX_SORTS || sorts->categories > sorts->n
+        || sorts->expanded > sorts->categories
+        || (sorts->categories && t->kind != STORE_TABLE_CONTENTS))
+    {
+        return PH_INVALID;
+    }
+
+    tag = 0;
     for (i = 0; i < sorts->n; i++) {
-        type = MAPI_TYPE(sorts->sort[i].tag);
-        if (type == PT_UNSPECIFIED || type == PT_ERROR || type == PT_OBJECT
-            || !store_type_valid(type) || sorts->sort[i].order > 1)
-        {
-            return PH_INVALID;
+        store_try(table_sort_check(sorts, i));
+        if (MAPI_TYPE(sorts->sort[i].tag) & PT_MVI) {
+            if (tag && MAPI_ID(tag) != MAPI_ID(sorts->sort[i].tag)) {
+                return PH_INVALID;
+            }
+            tag = sorts->sort[i].tag;
         }
     }
 
-    return table_replan(t, t->restriction, sorts);
+    memset(&none, 0, sizeof(none));
+
+    return table_replan(t, t->restriction, sorts->n ? sorts : &none);
 }
 
 void
@@ -243,7 +282,8 @@ static const uint32_t  contents_columns[] = {
     PR_CREATION_TIME, PR_LAST_MODIFICATION_TIME, PR_IMPORTANCE, PR_PRIORITY,
     PR_SENSITIVITY, PR_ICON_INDEX, PR_FLAG_STATUS, PR_CONVERSATION_TOPIC,
     PR_CONVERSATION_INDEX, PR_CONVERSATION_ID, PR_INTERNET_MESSAGE_ID,
-    PR_SEARCH_KEY, PR_BODY, PR_ROW_TYPE, PR_DEPTH
+    PR_SEARCH_KEY, PR_BODY, PR_ROW_TYPE, PR_DEPTH, PidTagInstID,
+    PidTagInstanceNum, PR_CONTENT_COUNT, PR_CONTENT_UNREAD
 };
 
 static const uint32_t  attachment_columns[] = {

@@ -51,7 +51,12 @@ ph_int_t store_table_columns_all(store_conn_t *conn, store_table_t *t,
     ph_pool_t *pool, mapi_tags_t *tags_r);
 /* Copied; NULL: none.  Cursor to the beginning, bookmarks dropped. */
 ph_int_t store_table_restrict(store_table_t *t, const mapi_restriction_t *r);
-/* Copied.  PH_INVALID: counts; PH_DECLINED: categories. */
+/*
+ * Copied.  The first sorts->categories columns make header rows, which a query
+ * gives as well; those of the first sorts->expanded levels show what is below
+ * them.  A column of type PT_MV | PT_MVI makes a row of each of its values.
+ * PH_INVALID: counts, or an impossible column.
+ */
 ph_int_t store_table_sort(store_table_t *t, const mapi_sorts_t *sorts);
 /* No columns, restriction, sort; cursor to the beginning. */
 void store_table_reset(store_table_t *t);
@@ -111,6 +116,32 @@ ph_int_t store_table_seek_bookmark(store_conn_t *conn, store_table_t *t,
     uint32_t bookmark, int32_t offset, int32_t *moved_r, bool *less_r,
     bool *gone_r);
 ph_int_t store_table_free_bookmark(store_table_t *t, uint32_t bookmark);
+
+/*
+ * Categories of a contents table (MS-OXCTABL 2.2.2.17 ff.); `category` is the
+ * PidTagInstID of a header row.  *below_r: rows that came or went.
+ * PH_DECLINED: columns are not set; PH_NOTFOUND: no such category; PH_EXISTS: it is so
+ * already; PH_TOOBIG: too many differ from what the sort said.
+ */
+/* The first rows of those that came go to fn, max at most. */
+ph_int_t store_table_expand(store_conn_t *conn, store_table_t *t,
+    uint64_t category, uint32_t max, store_row_pt fn, void *data,
+    uint32_t *below_r, uint32_t *n_r);
+ph_int_t store_table_collapse(store_conn_t *conn, store_table_t *t,
+    uint64_t category, uint32_t *below_r);
+/*
+ * What is expanded, and one row (its PidTagInstID and PidTagInstanceNum), as
+ * bytes in pool; they serve any table with the same sort and restriction.
+ */
+ph_int_t store_table_collapse_state(store_conn_t *conn, store_table_t *t,
+    uint64_t row, uint32_t inst, ph_pool_t *pool, ph_str_t *state_r);
+/*
+ * Takes such a state over; the cursor goes to its row, or to the beginning when
+ * that is not there, and *bookmark_r is that place.  PH_INVALID: not a state of
+ * a table like this.
+ */
+ph_int_t store_table_set_collapse_state(store_conn_t *conn, store_table_t *t,
+    ph_str_t state, uint32_t *bookmark_r);
 
 /*
  * For table notifications: is object `id` (a message, or a folder in a

@@ -11,7 +11,9 @@ store_table_count(store_conn_t *conn, store_table_t *t, uint32_t *n_r)
     store_view_t  *view;
     sqlite3_stmt  *s;
 
-    if (t->kind == STORE_TABLE_CONTENTS && t->restriction == NULL) {
+    if (t->kind == STORE_TABLE_CONTENTS && t->restriction == NULL
+        && t->sorts.categories == 0 && t->expand_tag == 0)
+    {
         store_try(store_q(conn, SQL_FOLDER_COUNTS, &s, "u", t->folder));
         rc = store_step(conn, s);
         /* the columns are in the order of the states of a row */
@@ -21,7 +23,7 @@ store_table_count(store_conn_t *conn, store_table_t *t, uint32_t *n_r)
     }
 
     store_try(store_view_get(conn, t, &view));
-    *n_r = view->n;
+    *n_r = store_listed_count(t);
 
     return PH_OK;
 }
@@ -36,7 +38,7 @@ cursor_before(store_conn_t *conn, store_table_t *t, const store_cursor_t *at,
         return store_key_before(conn, t, at, n_r);
     }
     store_try(store_view_get(conn, t, &view));
-    *n_r = store_view_index(view, at);
+    *n_r = store_listed_index(t, at, NULL);
 
     return PH_OK;
 }
@@ -55,16 +57,20 @@ store_table_position(store_conn_t *conn, store_table_t *t, uint32_t *pos_r,
 }
 
 static void
-cursor_listed(const store_view_t *view, uint32_t idx, store_cursor_t *at)
+cursor_listed(const store_table_t *t, uint32_t idx, store_cursor_t *at)
 {
+    store_listed_t  row;
+
     memset(at, 0, sizeof(*at));
     if (idx == 0) {
         at->place = STORE_AT_BEGIN;
-    } else if (idx >= view->n) {
+    } else if (idx >= store_listed_count(t)) {
         at->place = STORE_AT_END;
     } else {
+        store_listed(t, idx, &row);
         at->place = STORE_AT_ROW;
-        at->id = view->id[idx];
+        at->id = row.id;
+        at->num = row.inst;
         at->idx = idx;
     }
 }
@@ -75,7 +81,7 @@ cursor_move(store_conn_t *conn, store_table_t *t, store_cursor_t *at,
     int32_t offset, int32_t *moved_r)
 {
     bool            backward;
-    uint32_t        n, idx, target;
+    uint32_t        n, idx, target, count;
     ph_int_t        rc;
     store_view_t   *view;
     sqlite3_stmt   *s;
@@ -90,13 +96,14 @@ cursor_move(store_conn_t *conn, store_table_t *t, store_cursor_t *at,
 
     if (t->key == STORE_KEY_LIST) {
         store_try(store_view_get(conn, t, &view));
-        idx = store_view_index(view, at);
+        idx = store_listed_index(t, at, NULL);
+        count = store_listed_count(t);
         if (backward) {
             target = n > idx ? 0 : idx - n;
         } else {
-            target = n > view->n - idx ? view->n : idx + n;
+            target = n > count - idx ? count : idx + n;
         }
-        cursor_listed(view, target, at);
+        cursor_listed(t, target, at);
         *moved_r = (int32_t) target - (int32_t) idx;
         return PH_OK;
     }
@@ -297,6 +304,36 @@ store_table_query(store_conn_t *conn, store_table_t *t, unsigned flags,
     return PH_OK;
 }
 
+ph_int_t
+store_table_go(store_conn_t *conn, store_table_t *t,
+    const store_cursor_t *at)
+{
+    bool           gone;
+    uint32_t       idx;
+    ph_int_t       rc;
+    store_view_t  *view;
+    store_rows_t   rows;
+
+    memset(&t->cursor, 0, sizeof(t->cursor));
+
+    if (t->key == STORE_KEY_LIST) {
+        store_try(store_view_get(conn, t, &view));
+        idx = store_listed_index(t, at, &gone);
+        if (!gone) {
+            cursor_listed(t, idx, &t->cursor);
+        }
+        return PH_OK;
+    }
+
+    rc = store_rows_one(&rows, conn, t, at->id);
+    if (rc == PH_OK) {
+        t->cursor = rows.at;
+    }
+    store_rows_close(&rows);
+
+    return rc == PH_NOTFOUND ? PH_OK : rc;
+}
+
 /* ---- bookmarks ---- */
 
 static store_bookmark_t *
@@ -362,7 +399,6 @@ static ph_int_t
 bookmark_place(store_conn_t *conn, store_table_t *t, uint32_t number,
     store_cursor_t *at, bool *gone_r)
 {
-    uint32_t           idx;
     store_view_t      *view;
     store_bookmark_t  *b;
 
@@ -379,8 +415,7 @@ bookmark_place(store_conn_t *conn, store_table_t *t, uint32_t number,
         return store_key_gone(conn, t, at, gone_r);
     }
     store_try(store_view_get(conn, t, &view));
-    idx = store_view_index(view, at);
-    *gone_r = idx >= view->n || view->id[idx] != at->id;
+    (void) store_listed_index(t, at, gone_r);
 
     return PH_OK;
 }
@@ -476,19 +511,24 @@ static ph_int_t
 locate_before(store_conn_t *conn, store_table_t *t, const store_cursor_t *at,
     uint64_t *prev_r)
 {
-    uint32_t       idx;
-    ph_int_t       rc;
-    store_view_t  *view;
-    sqlite3_stmt  *s;
+    bool            gone;
+    uint32_t        idx;
+    ph_int_t        rc;
+    store_view_t   *view;
+    sqlite3_stmt   *s;
+    store_listed_t  before;
 
     *prev_r = 0;
     if (t->key == STORE_KEY_LIST) {
         store_try(store_view_get(conn, t, &view));
-        idx = store_view_index(view, at);
-        if (idx >= view->n || view->id[idx] != at->id) {
+        idx = store_listed_index(t, at, &gone);
+        if (gone) {
             return PH_NOTFOUND;
         }
-        *prev_r = idx ? view->id[idx - 1] : 0;
+        if (idx) {
+            store_listed(t, idx - 1, &before);
+            *prev_r = before.id;
+        }
         return PH_OK;
     }
 

@@ -8,6 +8,13 @@
 
 #define STORE_KEY_TEXT   160     /* folded sort keys are shorter */
 #define STORE_VIEWS_MAX  32      /* lists kept for tables to come */
+#define STORE_TOGGLES    4096    /* categories that a client has turned */
+
+/* SortOrder.Order (MS-OXCDATA 2.13.1); the last one is MAPI's */
+#define STORE_ORDER_ASCENDING   0
+#define STORE_ORDER_DESCENDING  1
+#define STORE_ORDER_MAXIMUM     4
+#define STORE_ORDER_MINIMUM     8
 
 typedef enum {
     STORE_TABLE_CONTENTS, STORE_TABLE_HIERARCHY, STORE_TABLE_ATTACHMENTS
@@ -26,7 +33,8 @@ typedef struct {
     store_place_t  place;
     bool           after;
     uint64_t       id;
-    int64_t        num;         /* key of an indexed column */
+    int64_t        num;         /* key of an indexed column; in a list: the
+                                   number of the instance */
     uint32_t       idx;         /* in the list, as of the last look */
     uint16_t       text_len;
     uint8_t        text[STORE_KEY_TEXT];
@@ -37,7 +45,27 @@ typedef struct {
     store_cursor_t  at;
 } store_bookmark_t;
 
-/* A list of row keys.  Immutable; tables and the store hold references. */
+/* A header row of a categorised table, and what is below it. */
+typedef struct {
+    uint64_t      id;           /* PidTagInstID: the same in every list */
+    uint32_t      parent;       /* its group; STORE_NO_GROUP */
+    uint32_t      after;        /* the first group that is not below it */
+    uint32_t      first;        /* its leaves in the list */
+    uint32_t      n;
+    uint32_t      unread;
+    uint16_t      level;        /* 0: the outermost */
+    mapi_value_t  value;        /* of the category's column; tag 0: absent */
+    mapi_value_t  best;         /* of the column that orders the categories */
+} store_group_t;
+
+#define STORE_NO_GROUP    UINT32_MAX
+#define STORE_ROW_HEADER  0x80000000u    /* in store_table_s.shown */
+
+/*
+ * A list of row keys.  Immutable; tables and the store hold references.  In a
+ * categorised table it has all leaves, in their order, whether their headers
+ * are expanded or not: what is shown is the table's own (store_table_group.c).
+ */
 struct store_view_s {
     store_view_t  *next;        /* in store->views */
     unsigned       refs;        /* of tables; under store->mutex */
@@ -50,7 +78,19 @@ struct store_view_s {
     uint32_t       n;
     uint64_t      *id;
     uint8_t       *depth;       /* hierarchy only */
+    uint32_t      *inst;        /* PidTagInstanceNum; NULL: all 0 */
+    uint32_t       n_groups;
+    store_group_t *group;       /* each before those below it */
+    ph_pool_t     *pool;        /* of their values; NULL: no groups */
 };
+
+/* A row of a list. */
+typedef struct {
+    const store_group_t  *group;    /* of a header row; NULL: a leaf */
+    uint64_t              id;
+    uint32_t              inst;
+    uint8_t               depth;
+} store_listed_t;
 
 struct store_table_s {
     uint32_t              magic;
@@ -66,9 +106,17 @@ struct store_table_s {
     mapi_sorts_t          sorts;
     store_table_key_t     key;
     bool                  descending;
+    uint32_t              expand_tag;   /* PT_MV | PT_MVI, 0: none */
     uint8_t               digest[32];
     store_cursor_t        cursor;
     store_view_t         *view;
+    /* of a categorised table: what its client sees of the list */
+    uint32_t              n_toggles;
+    uint64_t             *toggle;       /* categories that are not as they
+                                           were at first; ascending */
+    const store_view_t   *shown_of;     /* NULL: to be made anew */
+    uint32_t              n_shown;
+    uint32_t             *shown;        /* leaf, or STORE_ROW_HEADER | group */
     uint32_t              n_bookmarks;
     uint32_t              next_bookmark;
     store_bookmark_t     *bookmark;
@@ -89,7 +137,9 @@ typedef struct {
     uint32_t              idx;
     /* the current row */
     uint64_t              id;
+    uint32_t              inst;
     uint8_t               depth;
+    const store_group_t  *group;        /* it is a header row */
     store_cursor_t        at;           /* before it */
     store_mrow_t          mrow;
     store_pack_t          pack;
@@ -124,17 +174,55 @@ ph_int_t store_rows_give(store_rows_t *rows, unsigned flags, store_row_pt fn,
 
 /* ---- lists (store_table_view.c) ---- */
 
-/* The list as of now; it stays valid until the next call for this table. */
+/*
+ * The list as of now, and what is shown of it; both stay valid until the next
+ * call for this table.
+ */
 ph_int_t store_view_get(store_conn_t *conn, store_table_t *t,
     store_view_t **view_r);
 void store_view_drop(store_table_t *t);
-/* Index of the first row behind the cursor, by the row it names. */
-uint32_t store_view_index(const store_view_t *view, const store_cursor_t *at);
+/* Rows that are shown, after store_view_get(). */
+uint32_t store_listed_count(const store_table_t *t);
+void store_listed(const store_table_t *t, uint32_t i, store_listed_t *row);
+/*
+ * Index of the first row behind the cursor, by the row it names; *gone_r (may
+ * be NULL): that row is not shown any more.
+ */
+uint32_t store_listed_index(const store_table_t *t, const store_cursor_t *at,
+    bool *gone_r);
+
+/* ---- categories (store_table_group.c) ---- */
+
+/* one row that is being sorted */
+typedef struct {
+    uint64_t             id;
+    uint32_t             inst;
+    uint8_t              depth;
+    bool                 unread;
+    const mapi_value_t  *best;     /* of its category */
+    mapi_value_t        *key;      /* sorts.n values; tag 0: absent */
+} store_vrow_t;
+
+/* Sorts the rows, and makes the groups of a categorised table. */
+ph_int_t store_group_rows(store_table_t *t, uint32_t n, store_vrow_t *rows,
+    store_view_t *view);
+/* Makes what is shown of the table's list. */
+ph_int_t store_group_show(store_table_t *t);
+/* Index of the group of this category; STORE_NO_GROUP. */
+uint32_t store_group_find(const store_view_t *view, uint64_t id);
+bool store_group_expanded(const store_table_t *t, const store_group_t *g);
+
+/* The cursor to the row that `at` names, by its id; the beginning when it is
+ * not shown. */
+ph_int_t store_table_go(store_conn_t *conn, store_table_t *t,
+    const store_cursor_t *at);
 
 /* ---- keys (store_table_key.c) ---- */
 
 /* Chooses how the table is ordered, from its restriction and sort. */
 ph_int_t store_table_plan(store_table_t *t);
+uint32_t store_table_expands(const mapi_sorts_t *sorts,
+    const mapi_tags_t *columns);
 /* "SELECT cols ..." of the rows beyond the cursor; text has room for 1024. */
 ph_int_t store_key_query(store_conn_t *conn, store_table_t *t,
     const char *columns, const store_cursor_t *from, bool backward,

@@ -42,6 +42,8 @@ plan_digest(store_table_t *t)
 
     ph_wbuf_init(&b, pool, KEY_DIGEST_MAX);
     ph_put_u16(&b, t->sorts.n);
+    ph_put_u16(&b, t->sorts.categories);
+    ph_put_u32(&b, t->expand_tag);
     for (i = 0; i < t->sorts.n; i++) {
         ph_put_u32(&b, t->sorts.sort[i].tag);
         ph_put_u8(&b, t->sorts.sort[i].order);
@@ -63,6 +65,26 @@ plan_digest(store_table_t *t)
     return rc;
 }
 
+/* The first property whose values get a row each: sorts go first. */
+uint32_t
+store_table_expands(const mapi_sorts_t *sorts, const mapi_tags_t *columns)
+{
+    uint32_t  i;
+
+    for (i = 0; i < sorts->n; i++) {
+        if (MAPI_TYPE(sorts->sort[i].tag) & PT_MVI) {
+            return sorts->sort[i].tag;
+        }
+    }
+    for (i = 0; i < columns->n; i++) {
+        if (MAPI_TYPE(columns->tag[i]) & PT_MVI) {
+            return columns->tag[i];
+        }
+    }
+
+    return 0;
+}
+
 ph_int_t
 store_table_plan(store_table_t *t)
 {
@@ -73,9 +95,13 @@ store_table_plan(store_table_t *t)
     t->descending = false;
     store_view_drop(t);
 
+    t->n_toggles = 0;
+    t->expand_tag = store_table_expands(&t->sorts, &t->columns);
+
     t->key = STORE_KEY_LIST;
     if (t->kind == STORE_TABLE_CONTENTS && t->restriction == NULL
-        && !(t->flags & STORE_TABLE_NO_PRIVATE))
+        && !(t->flags & STORE_TABLE_NO_PRIVATE)
+        && t->sorts.categories == 0 && t->expand_tag == 0)
     {
         tag = t->sorts.n ? t->sorts.sort[0].tag : 0;
 
@@ -101,6 +127,8 @@ store_table_plan(store_table_t *t)
             }
         }
     }
+
+    memset(t->digest, 0, sizeof(t->digest));
 
     return t->key == STORE_KEY_LIST ? plan_digest(t) : PH_OK;
 }

@@ -4,6 +4,7 @@
 #include "store_viewer.h"
 #include "lib/ph_str.h"
 #include "mapi/mapi_restriction.h"
+#include "mapi/mapi_value_int.h"
 
 #include <stdio.h>
 
@@ -89,7 +90,7 @@ store_rows_open(store_rows_t *rows, store_conn_t *conn, store_table_t *t,
     }
 
     store_try(store_view_get(conn, t, &rows->view));
-    rows->idx = store_view_index(rows->view, from);
+    rows->idx = store_listed_index(t, from, NULL);
 
     return PH_OK;
 }
@@ -167,25 +168,37 @@ rows_load(store_rows_t *rows, uint64_t id)
 static ph_int_t
 rows_next_listed(store_rows_t *rows)
 {
-    uint32_t  i;
-    ph_int_t  rc;
+    uint32_t         i, n;
+    ph_int_t         rc;
+    store_listed_t   row;
+
+    n = store_listed_count(rows->t);
 
     for ( ;; ) {
-        if (rows->backward ? rows->idx == 0 : rows->idx >= rows->view->n) {
+        if (rows->backward ? rows->idx == 0 : rows->idx >= n) {
             return PH_DONE;
         }
         i = rows->backward ? --rows->idx : rows->idx++;
 
-        rc = rows_load(rows, rows->view->id[i]);
-        if (rc == PH_NOTFOUND) {
-            continue;
+        store_listed(rows->t, i, &row);
+        rows->group = row.group;
+        if (row.group) {
+            store_done(rows->conn, &rows->s);
+            rows->id = row.id;
+        } else {
+            rc = rows_load(rows, row.id);
+            if (rc == PH_NOTFOUND) {
+                continue;
+            }
+            store_try(rc);
         }
-        store_try(rc);
 
-        rows->depth = rows->view->depth ? rows->view->depth[i] : 0;
+        rows->inst = row.inst;
+        rows->depth = row.depth;
         memset(&rows->at, 0, sizeof(rows->at));
         rows->at.place = STORE_AT_ROW;
         rows->at.id = rows->id;
+        rows->at.num = row.inst;
         rows->at.idx = i;
 
         return PH_OK;
@@ -226,26 +239,119 @@ store_rows_one(store_rows_t *rows, store_conn_t *conn, store_table_t *t,
     return PH_OK;
 }
 
+/* What makes a row one of a categorised or expanded table. */
+static bool
+rows_place(const store_rows_t *rows, uint32_t tag, mapi_value_t *v)
+{
+    const store_group_t  *g = rows->group;
+
+    if (MAPI_ID(tag) == MAPI_ID(PR_DEPTH)) {
+        v->tag = PR_DEPTH;
+        v->u.i4 = rows->depth;
+        return true;
+    }
+    if (rows->t->kind != STORE_TABLE_CONTENTS) {
+        return false;
+    }
+
+    switch (MAPI_ID(tag)) {
+    case MAPI_ID(PR_ROW_TYPE):
+        v->tag = PR_ROW_TYPE;
+        /* TBL_LEAF_ROW, TBL_EXPANDED_CATEGORY, TBL_COLLAPSED_CATEGORY */
+        v->u.i4 = g == NULL ? 1 : store_group_expanded(rows->t, g) ? 3 : 4;
+        return true;
+    case MAPI_ID(PidTagInstID):
+        v->tag = PidTagInstID;
+        v->u.i8 = (int64_t) (g ? g->id : store_eid(rows->id));
+        return true;
+    case MAPI_ID(PidTagInstanceNum):
+        v->tag = PidTagInstanceNum;
+        v->u.i4 = (int32_t) rows->inst;
+        return true;
+    case MAPI_ID(PR_CONTENT_COUNT):
+        v->tag = PR_CONTENT_COUNT;
+        v->u.i4 = g ? (int32_t) g->n : 0;
+        return rows->t->sorts.categories != 0;
+    case MAPI_ID(PR_CONTENT_UNREAD):
+        v->tag = PR_CONTENT_UNREAD;
+        v->u.i4 = g ? (int32_t) g->unread : 0;
+        return rows->t->sorts.categories != 0;
+    default:
+        return false;
+    }
+}
+
+/* A header has the values that all rows below it share. */
+static ph_int_t
+rows_header(const store_rows_t *rows, uint32_t tag, ph_pool_t *pool,
+    mapi_value_t *v_r)
+{
+    const mapi_value_t   *v;
+    const mapi_sorts_t   *sorts = &rows->t->sorts;
+    const store_group_t  *g = rows->group;
+
+    if (MAPI_ID(tag) == MAPI_ID(PidTagFolderId)) {
+        v_r->tag = PidTagFolderId;
+        v_r->u.i8 = (int64_t) store_eid(rows->t->folder);
+        return PH_OK;
+    }
+
+    v = NULL;
+    if (g->best.tag && MAPI_ID(g->best.tag) == MAPI_ID(tag)) {
+        v = &g->best;
+    }
+    while (v == NULL) {
+        if (MAPI_ID(sorts->sort[g->level].tag) == MAPI_ID(tag)) {
+            v = &g->value;
+        } else if (g->parent == STORE_NO_GROUP) {
+            return PH_NOTFOUND;
+        } else {
+            g = &rows->t->view->group[g->parent];
+        }
+    }
+    if (v->tag == 0) {
+        return PH_NOTFOUND;
+    }
+
+    return store_value_copy(pool, v, v_r);
+}
+
+/* One value of a multi-value: that of the row's instance. */
+static ph_int_t
+rows_instance(store_rows_t *rows, uint32_t tag, ph_pool_t *pool,
+    mapi_value_t *v_r)
+{
+    uint32_t      i;
+    mapi_value_t  all;
+
+    store_try(store_rows_get(rows, tag & ~(uint32_t) PT_MVI, pool, &all));
+    if (MAPI_TYPE(all.tag) == PT_ERROR || !(MAPI_TYPE(all.tag) & PT_MV)) {
+        *v_r = all;
+        return PH_OK;
+    }
+    i = MAPI_ID(tag) == MAPI_ID(rows->t->expand_tag) ? rows->inst : 0;
+    if (i >= all.u.mv.n) {
+        return PH_NOTFOUND;
+    }
+    mapi_value_element(&all, i, v_r);
+
+    return PH_OK;
+}
+
 ph_int_t
 store_rows_get(store_rows_t *rows, uint32_t tag, ph_pool_t *pool,
     mapi_value_t *v_r)
 {
     memset(v_r, 0, sizeof(*v_r));
 
-    switch (MAPI_ID(tag)) {
-    case MAPI_ID(PR_ROW_TYPE):
-        if (rows->t->kind == STORE_TABLE_CONTENTS) {
-            v_r->tag = PR_ROW_TYPE;
-            v_r->u.i4 = 1;             /* TBL_LEAF_ROW */
-            return PH_OK;
-        }
-        break;
-    case MAPI_ID(PR_DEPTH):
-        v_r->tag = PR_DEPTH;
-        v_r->u.i4 = rows->depth;
+    if (rows_place(rows, tag, v_r)) {
         return PH_OK;
-    default:
-        break;
+    }
+    if (rows->group) {
+        return rows_header(rows, tag, pool, v_r);
+    }
+    if ((MAPI_TYPE(tag) & (PT_MV | PT_MVI)) == (PT_MV | PT_MVI)) {
+        return rows_instance(rows, tag, pool, v_r);
     }
 
     switch (rows->t->kind) {
@@ -283,7 +389,7 @@ rows_eval_sub(void *data, uint32_t tag, const mapi_restriction_t *r,
     store_rows_t  *rows = data;
 
     *match_r = false;
-    if (rows->t->kind != STORE_TABLE_CONTENTS) {
+    if (rows->t->kind != STORE_TABLE_CONTENTS || rows->group) {
         return PH_OK;
     }
 
@@ -304,7 +410,7 @@ store_rows_match(store_rows_t *rows, const mapi_restriction_t *r,
 
     /* a restriction of a search may ask for what the table's does not */
     if (!rows->sub && rows->t->kind == STORE_TABLE_CONTENTS
-        && rows_need_sub(r, 0))
+        && rows->group == NULL && rows_need_sub(r, 0))
     {
         store_rows_t  one;
         ph_int_t      rc;
@@ -314,6 +420,8 @@ store_rows_match(store_rows_t *rows, const mapi_restriction_t *r,
         one.sub = true;
         if (rc == PH_OK) {
             rc = rows_load(&one, rows->id);
+            one.inst = rows->inst;
+            one.depth = rows->depth;
         }
         if (rc == PH_OK) {
             rc = store_rows_match(&one, r, match_r);
@@ -387,7 +495,7 @@ rows_get_cut(store_rows_t *rows, uint32_t tag, mapi_value_t *v_r)
     store_stored_t  s;
 
     type = MAPI_TYPE(tag);
-    if (rows->t->kind == STORE_TABLE_CONTENTS
+    if (rows->t->kind == STORE_TABLE_CONTENTS && rows->group == NULL
         && (store_is_string(type) || type == PT_BINARY)
         && store_mctx_stored(&rows->mctx, tag, rows->pool, &s) == PH_OK
         && s.external && s.content

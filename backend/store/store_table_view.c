@@ -11,17 +11,10 @@
 
 #define VIEW_MEMORY  (256u << 20)
 
-/* one row that is being sorted */
-typedef struct {
-    uint64_t       id;
-    uint8_t        depth;
-    mapi_value_t  *key;        /* sorts.n values; tag 0: absent */
-} view_row_t;
-
 typedef struct {
     store_table_t  *t;
     ph_pool_t      *pool;
-    view_row_t     *row;
+    store_vrow_t   *row;
     uint32_t        n;
     uint32_t        cap;
 } view_make_t;
@@ -31,6 +24,11 @@ view_free(store_view_t *view)
 {
     free(view->id);
     free(view->depth);
+    free(view->inst);
+    free(view->group);
+    if (view->pool) {
+        ph_pool_destroy(&view->pool);
+    }
     free(view);
 }
 
@@ -54,6 +52,7 @@ store_view_drop(store_table_t *t)
     view_unref(t->view);
     pthread_mutex_unlock(&t->store->mutex);
     t->view = NULL;
+    t->shown_of = NULL;
 }
 
 void
@@ -153,17 +152,35 @@ view_share(store_t *store, store_view_t *view)
     pthread_mutex_unlock(&store->mutex);
 }
 
+/* A property of the row for the list; tag 0: it has none. */
 static ph_int_t
-view_add(view_make_t *make, store_rows_t *rows, uint64_t id, uint8_t depth)
+view_value(store_rows_t *rows, uint32_t tag, mapi_value_t *v)
+{
+    ph_int_t  rc;
+
+    rc = store_rows_get(rows, tag, rows->pool, v);
+    if (rc == PH_NOTFOUND || (rc == PH_OK && MAPI_TYPE(v->tag) == PT_ERROR)) {
+        memset(v, 0, sizeof(*v));
+        return PH_OK;
+    }
+
+    return rc;
+}
+
+static ph_int_t
+view_add_instance(view_make_t *make, store_rows_t *rows, uint64_t id,
+    uint32_t inst, uint8_t depth)
 {
     uint16_t       i;
-    ph_int_t       rc;
     uint32_t       cap;
-    view_row_t    *row;
+    store_vrow_t  *row;
     mapi_value_t   v;
     mapi_sorts_t  *sorts;
 
     if (make->n == make->cap) {
+        if (make->n >= STORE_ROW_HEADER / 2) {
+            return PH_TOOBIG;
+        }
         cap = make->cap ? make->cap * 2 : 256;
         row = ph_prealloc(make->pool, make->row, make->cap * sizeof(*row),
                           cap * sizeof(*row));
@@ -174,9 +191,11 @@ view_add(view_make_t *make, store_rows_t *rows, uint64_t id, uint8_t depth)
         make->cap = cap;
     }
     row = &make->row[make->n];
+    memset(row, 0, sizeof(*row));
     row->id = id;
+    row->inst = inst;
     row->depth = depth;
-    row->key = NULL;
+    rows->inst = inst;
 
     sorts = &make->t->sorts;
     if (sorts->n) {
@@ -186,40 +205,40 @@ view_add(view_make_t *make, store_rows_t *rows, uint64_t id, uint8_t depth)
         }
     }
     for (i = 0; i < sorts->n; i++) {
-        rc = store_rows_get(rows, sorts->sort[i].tag, rows->pool, &v);
-        if (rc == PH_NOTFOUND
-            || (rc == PH_OK && MAPI_TYPE(v.tag) == PT_ERROR))
-        {
-            continue;
+        store_try(view_value(rows, sorts->sort[i].tag, &v));
+        if (v.tag) {
+            store_try(store_value_copy(make->pool, &v, &row->key[i]));
         }
-        store_try(rc);
-        store_try(store_value_copy(make->pool, &v, &row->key[i]));
+    }
+    if (sorts->categories) {
+        store_try(view_value(rows, PR_READ, &v));
+        row->unread = v.tag && !v.u.b;
     }
     make->n++;
 
     return PH_OK;
 }
 
-static int
-view_compare(const void *a, const void *b, void *data)
+/* One row, or one for each value of the property that is expanded. */
+static ph_int_t
+view_add(view_make_t *make, store_rows_t *rows, uint64_t id, uint8_t depth)
 {
-    int                  c;
-    uint16_t             i;
-    const view_row_t    *x = a, *y = b;
-    const mapi_sorts_t  *sorts = data;
+    uint32_t      i, n;
+    mapi_value_t  v;
 
-    for (i = 0; i < sorts->n; i++) {
-        if (x->key[i].tag == 0 || y->key[i].tag == 0) {
-            c = (x->key[i].tag != 0) - (y->key[i].tag != 0);
-        } else {
-            c = mapi_value_cmp(&x->key[i], &y->key[i]);
-        }
-        if (c) {
-            return sorts->sort[i].order == 1 ? -c : c;
+    n = 1;
+    if (make->t->expand_tag) {
+        store_try(view_value(rows, make->t->expand_tag & ~(uint32_t) PT_MVI,
+                             &v));
+        if (v.tag && v.u.mv.n) {
+            n = v.u.mv.n;
         }
     }
+    for (i = 0; i < n; i++) {
+        store_try(view_add_instance(make, rows, id, i, depth));
+    }
 
-    return x->id < y->id ? -1 : x->id > y->id;
+    return PH_OK;
 }
 
 static ph_int_t
@@ -340,10 +359,48 @@ view_list_attachments(view_make_t *make, store_conn_t *conn)
     return PH_OK;
 }
 
+/* The list of the sorted rows. */
+static ph_int_t
+view_fill(store_table_t *t, view_make_t *make, store_view_t *view)
+{
+    uint32_t  i;
+
+    view->id = malloc((make->n + 1) * sizeof(*view->id));
+    if (view->id == NULL) {
+        return PH_NOMEM;
+    }
+    if (t->kind == STORE_TABLE_HIERARCHY) {
+        view->depth = malloc(make->n + 1);
+        if (view->depth == NULL) {
+            return PH_NOMEM;
+        }
+    }
+    if (t->expand_tag) {
+        view->inst = malloc((make->n + 1) * sizeof(*view->inst));
+        if (view->inst == NULL) {
+            return PH_NOMEM;
+        }
+    }
+
+    store_try(store_group_rows(t, make->n, make->row, view));
+
+    view->n = make->n;
+    for (i = 0; i < make->n; i++) {
+        view->id[i] = make->row[i].id;
+        if (view->depth) {
+            view->depth[i] = make->row[i].depth;
+        }
+        if (view->inst) {
+            view->inst[i] = make->row[i].inst;
+        }
+    }
+
+    return PH_OK;
+}
+
 static ph_int_t
 view_make(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
 {
-    uint32_t       i;
     ph_int_t       rc;
     view_make_t    make;
     store_view_t  *view;
@@ -368,27 +425,14 @@ view_make(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
 
     view = NULL;
     if (rc == PH_OK) {
-        if (t->sorts.n && make.n) {
-            qsort_r(make.row, make.n, sizeof(view_row_t), view_compare,
-                    &t->sorts);
-        }
         view = calloc(1, sizeof(*view));
-        if (view) {
-            view->id = malloc((make.n + 1) * sizeof(*view->id));
-            view->depth = t->kind == STORE_TABLE_HIERARCHY
-                          ? malloc(make.n + 1) : NULL;
-        }
-        if (view == NULL || view->id == NULL
-            || (t->kind == STORE_TABLE_HIERARCHY && view->depth == NULL))
-        {
-            rc = PH_NOMEM;
-        }
+        rc = view ? view_fill(t, &make, view) : PH_NOMEM;
     }
+    ph_pool_destroy(&make.pool);
     if (rc != PH_OK) {
         if (view) {
             view_free(view);
         }
-        ph_pool_destroy(&make.pool);
         return rc;
     }
 
@@ -397,21 +441,13 @@ view_make(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
     view->flags = t->flags;
     view->viewer = view_viewer(conn, t);
     memcpy(view->digest, t->digest, sizeof(view->digest));
-    view->n = make.n;
-    for (i = 0; i < make.n; i++) {
-        view->id[i] = make.row[i].id;
-        if (view->depth) {
-            view->depth[i] = make.row[i].depth;
-        }
-    }
-    ph_pool_destroy(&make.pool);
     *view_r = view;
 
     return PH_OK;
 }
 
-ph_int_t
-store_view_get(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
+static ph_int_t
+view_current(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
 {
     bool           keep;
     int64_t        version;
@@ -457,29 +493,119 @@ store_view_get(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
     return PH_OK;
 }
 
-uint32_t
-store_view_index(const store_view_t *view, const store_cursor_t *at)
+ph_int_t
+store_view_get(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
 {
-    uint32_t  i;
+    store_try(view_current(conn, t, view_r));
 
-    switch (at->place) {
-    case STORE_AT_BEGIN:
-        return 0;
-    case STORE_AT_END:
-        return view->n;
-    default:
-        break;
+    return t->sorts.categories ? store_group_show(t) : PH_OK;
+}
+
+/* ---- rows of a list ---- */
+
+uint32_t
+store_listed_count(const store_table_t *t)
+{
+    return t->sorts.categories ? t->n_shown : t->view->n;
+}
+
+void
+store_listed(const store_table_t *t, uint32_t i, store_listed_t *row)
+{
+    const store_view_t  *view = t->view;
+
+    memset(row, 0, sizeof(*row));
+    if (t->sorts.categories) {
+        i = t->shown[i];
+        if (i & STORE_ROW_HEADER) {
+            row->group = &view->group[i & ~STORE_ROW_HEADER];
+            row->id = row->group->id;
+            row->depth = (uint8_t) row->group->level;
+            return;
+        }
+        row->depth = (uint8_t) t->sorts.categories;
+    }
+    row->id = view->id[i];
+    row->inst = view->inst ? view->inst[i] : 0;
+    if (view->depth) {
+        row->depth = view->depth[i];
+    }
+}
+
+static bool
+listed_is(const store_table_t *t, uint32_t i, const store_cursor_t *at)
+{
+    store_listed_t  row;
+
+    store_listed(t, i, &row);
+
+    return row.id == at->id && row.inst == (uint32_t) at->num;
+}
+
+/* The first row that is shown behind one that is hidden; count: unknown. */
+static uint32_t
+listed_behind(const store_table_t *t, const store_cursor_t *at)
+{
+    uint32_t             i, k, row, leaf, group;
+    const store_view_t  *view = t->view;
+
+    group = store_group_find(view, at->id);
+    leaf = STORE_NO_GROUP;
+    if (group == STORE_NO_GROUP) {
+        for (leaf = 0; leaf < view->n; leaf++) {
+            if (view->id[leaf] == at->id
+                && (!view->inst || view->inst[leaf] == (uint32_t) at->num))
+            {
+                break;
+            }
+        }
+        if (leaf == view->n) {
+            return ph_min(at->idx, t->n_shown);
+        }
     }
 
-    if (at->idx < view->n && view->id[at->idx] == at->id) {
+    for (i = 0; i < t->n_shown; i++) {
+        row = t->shown[i];
+        k = row & ~STORE_ROW_HEADER;
+        if (group != STORE_NO_GROUP
+            ? (row & STORE_ROW_HEADER) && k > group
+            : (row & STORE_ROW_HEADER) ? view->group[k].first > leaf
+                                       : k > leaf)
+        {
+            break;
+        }
+    }
+
+    return i;
+}
+
+uint32_t
+store_listed_index(const store_table_t *t, const store_cursor_t *at,
+    bool *gone_r)
+{
+    uint32_t  i, n;
+
+    if (gone_r) {
+        *gone_r = false;
+    }
+    n = store_listed_count(t);
+    if (at->place != STORE_AT_ROW) {
+        return at->place == STORE_AT_BEGIN ? 0 : n;
+    }
+
+    if (at->idx < n && listed_is(t, at->idx, at)) {
         return at->idx + (at->after ? 1 : 0);
     }
-    for (i = 0; i < view->n; i++) {
-        if (view->id[i] == at->id) {
+    for (i = 0; i < n; i++) {
+        if (listed_is(t, i, at)) {
             return i + (at->after ? 1 : 0);
         }
     }
 
-    /* it is gone: what came behind it has moved up */
-    return ph_min(at->idx, view->n);
+    if (gone_r) {
+        *gone_r = true;
+    }
+
+    /* it is hidden; or it is gone, and what came behind it has moved up */
+    return t->sorts.categories ? listed_behind(t, at) : ph_min(at->idx, n);
 }
