@@ -79,11 +79,6 @@ ex_deliver_run(ex_job_t *job, store_conn_t *conn)
     rc = store_deliver(conn, &delivery, &d->mid, &d->fid, &d->duplicate,
                        &d->quota);
 
-    if (rc == PH_NOSPACE && d->quota) {
-        /* his mailbox is full, the disk is not: nobody else has to suffer */
-        return PH_DENIED;
-    }
-
     if (rc == PH_OK && d->r.acked_count > 0) {
         rc = store_delivery_ack(conn, d->r.acked_count,
                                 (const uint8_t (*)[32]) d->r.acked);

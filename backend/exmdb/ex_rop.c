@@ -26,6 +26,8 @@ ex_ec(ex_rop_t *rop, ph_int_t rc)
         return ecNotSupported;
     case PH_BUSY:
         return MAPI_E_BUSY;
+    case PH_QUOTA:
+        return ecQuotaExceeded;
     default:
         break;
     }

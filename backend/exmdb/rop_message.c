@@ -251,7 +251,7 @@ rop_save_changes_message(ex_rop_t *rop,
         return ecObjectDeleted;
     }
 
-    if (rc == PH_NOSPACE && quota) {
+    if (rc == PH_QUOTA) {
         return ecQuotaExceeded;
     }
 

@@ -273,7 +273,6 @@ rop_submit(ex_rop_t *rop, ex_message_t *m)
 
     if (rc != PH_OK) {
         return rc == PH_NOTFOUND ? ecObjectDeleted
-               : (rc == PH_NOSPACE && quota) ? ecQuotaExceeded
                : ex_ec(rop, rc);
     }
 

@@ -21,6 +21,7 @@ ph_result_name(ph_int_t rc)
     case PH_CORRUPT:   return "PH_CORRUPT";
     case PH_TIMEOUT:   return "PH_TIMEOUT";
     case PH_CONFLICT:  return "PH_CONFLICT";
+    case PH_QUOTA:     return "PH_QUOTA";
     default:           return "PH_UNKNOWN";
     }
 }

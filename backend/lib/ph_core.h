@@ -32,10 +32,11 @@ typedef uintptr_t  ph_uint_t;
 #define PH_EXISTS   -10
 #define PH_DENIED   -11
 #define PH_TOOBIG   -12    /* a documented limit on size or count            */
-#define PH_NOSPACE  -13    /* the disk or a quota is full                    */
+#define PH_NOSPACE  -13    /* the disk is full                               */
 #define PH_CORRUPT  -14    /* data on disk break their own rules             */
 #define PH_TIMEOUT  -15
 #define PH_CONFLICT -16    /* changed by somebody else meanwhile             */
+#define PH_QUOTA    -17    /* a limit that somebody set on a mailbox          */
 
 /* bytes that somebody else owns; never NUL terminated unless said so */
 typedef struct {

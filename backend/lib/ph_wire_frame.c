@@ -43,6 +43,7 @@ ph_wire_status_of(ph_int_t rc)
     case PH_DENIED:    return PH_WIRE_DENIED;
     case PH_TOOBIG:    return PH_WIRE_TOO_BIG;
     case PH_NOSPACE:   return PH_WIRE_NO_SPACE;
+    case PH_QUOTA:     return PH_WIRE_NO_SPACE;
     case PH_DECLINED:  return PH_WIRE_WRONG_NODE;
     case PH_TIMEOUT:   return PH_WIRE_UNAVAILABLE;
     case PH_ABORT:     return PH_WIRE_CANCELLED;

@@ -46,6 +46,7 @@
 #include "store_misc.h"
 #include "store_viewer.h"
 #include "store_rule.h"
+#include "store_retention.h"
 #include "store_check.h"
 
 #endif

@@ -151,6 +151,7 @@ check_folders(store_check_t *ck)
     return rc;
 }
 
+/* what lies in a soft-deleted folder is soft-deleted */
 #define STORE_TRUTH                                                           \
     "SELECT count(*) FILTER (WHERE state = 0) AS total,"                      \
     " count(*) FILTER (WHERE state = 1) AS associated,"                       \
@@ -158,7 +159,8 @@ check_folders(store_check_t *ck)
     " ifnull(sum(size) FILTER (WHERE state = 0), 0) AS size,"                 \
     " ifnull(sum(size) FILTER (WHERE state = 1), 0) AS associated_size,"      \
     " ifnull(sum(size) FILTER (WHERE state >= 2), 0) AS deleted_size"         \
-    " FROM message"
+    " FROM (SELECT CASE WHEN f.deleted > 0 THEN 2 ELSE m.state END AS state," \
+    "  m.size AS size FROM message m JOIN folder f ON f.id = m.folder)"
 
 static ph_int_t
 check_totals(store_check_t *ck)

@@ -138,6 +138,7 @@ store_load_info(store_t *store)
     store_try(store_q(store->writer, SQL_MAILBOX, &s, ""));
     rc = store_step(store->writer, s);
     if (rc == PH_OK) {
+        atomic_store(&store->hold, store_col_u64(s, 8) != 0);
         info->kind = (store_kind_t) sqlite3_column_int(s, 0);
         str = store_col_str(s, 1);
         if (str.len != 16) {

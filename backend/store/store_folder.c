@@ -312,10 +312,12 @@ store_folder_walk(store_conn_t *conn, uint64_t fid, bool depth, bool deleted,
 ph_int_t
 store_delta_apply(store_conn_t *conn, uint64_t fid, const store_delta_t *d)
 {
+    bool            gone;
     ph_int_t        rc;
     sqlite3_stmt   *s;
     store_event_t  *ev;
 
+    gone = false;
     store_try(store_q(conn, SQL_FOLDER_DELTA, &s, "iiiiiiiiuu", d->total,
                       d->unread, d->associated, d->deleted_total,
                       d->deleted_associated, d->size, d->associated_size,
@@ -332,6 +334,7 @@ store_delta_apply(store_conn_t *conn, uint64_t fid, const store_delta_t *d)
             ev->total = store_col_u32(s, 0);
             ev->unread = store_col_u32(s, 1);
         }
+        gone = store_col_u64(s, 2) != 0;
         while (rc == PH_OK) {
             rc = store_step(conn, s);
         }
@@ -346,6 +349,15 @@ store_delta_apply(store_conn_t *conn, uint64_t fid, const store_delta_t *d)
         && d->associated_size == 0 && d->deleted_size == 0)
     {
         return PH_OK;
+    }
+
+    if (gone) {
+        /* what lies in a soft-deleted folder is soft-deleted */
+        return store_exec(conn, SQL_TOTALS_DELTA, "iiiiii", (int64_t) 0,
+                          (int64_t) 0, d->total + d->associated
+                          + d->deleted_total + d->deleted_associated,
+                          (int64_t) 0, (int64_t) 0,
+                          d->size + d->associated_size + d->deleted_size);
     }
 
     return store_exec(conn, SQL_TOTALS_DELTA, "iiiiii", d->total,

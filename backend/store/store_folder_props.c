@@ -16,7 +16,9 @@ static const uint32_t  store_folder_tags_computed[] = {
     PR_FOLDER_PATHNAME, PR_ATTR_HIDDEN, PR_INTERNET_ARTICLE_NUMBER,
     PR_NORMAL_MESSAGE_SIZE, PR_NORMAL_MESSAGE_SIZE_EXTENDED,
     PR_ASSOC_MESSAGE_SIZE, PR_ASSOC_MESSAGE_SIZE_EXTENDED,
-    PR_DELETED_MSG_COUNT, PR_DELETED_ASSOC_MSG_COUNT, PR_DISPLAY_TYPE,
+    PR_DELETED_MSG_COUNT, PR_DELETED_ASSOC_MSG_COUNT,
+    PR_DELETED_FOLDER_COUNT, PR_DELETED_MESSAGE_SIZE,
+    PR_DELETED_MESSAGE_SIZE_EXTENDED, PR_DISPLAY_TYPE,
     PR_MAPPING_SIGNATURE, PR_INSTANCE_KEY, PR_STATUS,
     PidTagFolderId, PidTagParentFolderId, PidTagChangeNumber
 };
@@ -222,6 +224,7 @@ static ph_int_t
 store_folder_compute(store_conn_t *conn, const store_frow_t *row,
     uint32_t tag, ph_pool_t *pool, mapi_value_t *v)
 {
+    int64_t                deleted;
     uint32_t               n;
     const store_t         *store;
     const store_folder_t  *f;
@@ -359,6 +362,24 @@ store_folder_compute(store_conn_t *conn, const store_frow_t *row,
     case MAPI_ID(PR_DELETED_ASSOC_MSG_COUNT):
         store_answer(PR_DELETED_ASSOC_MSG_COUNT, i4,
                      (int32_t) f->deleted_associated);
+    case MAPI_ID(PR_DELETED_FOLDER_COUNT):
+        store_try(store_q_int(conn, SQL_DELETED_CHILD_COUNT, &deleted, "u",
+                              f->id));
+        store_answer(PR_DELETED_FOLDER_COUNT, i4, (int32_t) deleted);
+    case MAPI_ID(PR_DELETED_MESSAGE_SIZE):
+        if (MAPI_TYPE(tag) == PT_I8) {
+            store_answer(PR_DELETED_MESSAGE_SIZE_EXTENDED, i8,
+                         (int64_t) f->deleted_size);
+        }
+        store_answer(PR_DELETED_MESSAGE_SIZE, i4,
+                     (int32_t) store_clamp(f->deleted_size));
+    case MAPI_ID(PR_DELETED_ON):
+        store_try(store_q_int(conn, SQL_FOLDER_DELETED_ON, &deleted, "u",
+                              f->id));
+        if (deleted == 0) {
+            return PH_NOTFOUND;
+        }
+        store_answer(PR_DELETED_ON, time, (uint64_t) deleted);
     case MAPI_ID(PR_HIERARCHY_CHANGE_NUM):
         store_answer(PR_HIERARCHY_CHANGE_NUM, i4, (int32_t) f->hier_cn);
     case MAPI_ID(PR_HAS_RULES):

@@ -78,16 +78,43 @@ store_folder_subtree(store_conn_t *conn, uint64_t fid, store_sub_t **subs_r,
     return PH_OK;
 }
 
-/* Messages count in the store's totals as long as they exist, whatever happens
- * to their folder. */
+/*
+ * Messages count in the store's totals as long as they exist: as live ones, and
+ * as soft-deleted ones when their folder is.
+ */
 static ph_int_t
 store_sub_totals(store_conn_t *conn, const store_sub_t *f)
 {
+    int64_t  n, size;
+
+    n = (int64_t) f->deleted_total + f->deleted_associated;
+    size = (int64_t) f->deleted_size;
+    if (f->deleted) {
+        n += (int64_t) f->total + f->associated;
+        size += (int64_t) (f->size + f->associated_size);
+        return store_exec(conn, SQL_TOTALS_DELTA, "iiiiii", (int64_t) 0,
+                          (int64_t) 0, -n, (int64_t) 0, (int64_t) 0, -size);
+    }
+
     return store_exec(conn, SQL_TOTALS_DELTA, "iiiiii", -(int64_t) f->total,
-                      -(int64_t) f->associated,
-                      -((int64_t) f->deleted_total + f->deleted_associated),
-                      -(int64_t) f->size, -(int64_t) f->associated_size,
-                      -(int64_t) f->deleted_size);
+                      -(int64_t) f->associated, -n, -(int64_t) f->size,
+                      -(int64_t) f->associated_size, -size);
+}
+
+/* from live to soft-deleted (sign 1), or back (-1) */
+static ph_int_t
+store_sub_mark_totals(store_conn_t *conn, const store_sub_t *f, int sign)
+{
+    int64_t  n, size;
+
+    n = sign * ((int64_t) f->total + f->associated);
+    size = sign * (int64_t) (f->size + f->associated_size);
+
+    return store_exec(conn, SQL_TOTALS_DELTA, "iiiiii",
+                      -sign * (int64_t) f->total,
+                      -sign * (int64_t) f->associated, n,
+                      -sign * (int64_t) f->size,
+                      -sign * (int64_t) f->associated_size, size);
 }
 
 static ph_int_t
@@ -168,12 +195,105 @@ store_folder_mark_deleted(store_conn_t *conn, uint64_t fid)
                                     STORE_GONE_SOFT);
         }
         if (rc == PH_OK) {
+            rc = store_sub_mark_totals(conn, &subs[i], 1);
+        }
+        if (rc == PH_OK) {
             rc = store_folder_gone_event(conn, &subs[i], true);
         }
     }
     free(subs);
 
     return rc;
+}
+
+/* May fid be below parent?  PH_NOTFOUND: no such parent; PH_TOOBIG. */
+static ph_int_t
+store_folder_place(store_conn_t *conn, uint64_t fid, uint64_t parent,
+    bool *below_r)
+{
+    unsigned        depth;
+    store_folder_t  to;
+
+    store_try(store_folder_live(conn, parent, &to));
+    store_try(store_folder_is_below(conn, parent, fid, below_r));
+    store_try(store_folder_depth(conn, parent, &depth));
+
+    return depth >= STORE_FOLDER_DEPTH_MAX ? PH_TOOBIG : PH_OK;
+}
+
+ph_int_t
+store_folder_restore(store_conn_t *conn, uint64_t fid, uint64_t parent,
+    ph_str_t name)
+{
+    bool            below;
+    int64_t         deleted, when;
+    uint32_t        i, n;
+    uint64_t        cn, other;
+    ph_int_t        rc;
+    ph_str_t        key;
+    store_sub_t    *subs;
+    store_event_t  *ev;
+    store_folder_t  f;
+
+    store_try(store_need_write(conn));
+    store_try(store_folder_find(conn, store_tmp_pool(conn), fid, &f));
+    if (!f.deleted) {
+        return PH_EXISTS;
+    }
+    parent = parent ? parent : f.parent;
+    name = name.len ? name : f.name;
+    if (!store_folder_name_valid(name)) {
+        return PH_INVALID;
+    }
+    store_try(store_folder_place(conn, fid, parent, &below));
+    if (below) {
+        return PH_CONFLICT;
+    }
+    rc = store_folder_by_name(conn, parent, name, &other);
+    if (rc != PH_NOTFOUND) {
+        return rc == PH_OK ? PH_EXISTS : rc;
+    }
+    key = store_fold(store_tmp_pool(conn), name, 0);
+    if (key.data == NULL) {
+        return PH_NOMEM;
+    }
+    store_try(store_q_int(conn, SQL_FOLDER_DELETED_ON, &deleted, "u", fid));
+    store_try(store_exec(conn, SQL_FOLDER_MOVE, "uttu", parent, name, key,
+                         fid));
+    store_try(store_folder_subtree(conn, fid, &subs, &n));
+
+    /* the deepest first: each counts its children when they are back */
+    rc = PH_OK;
+    for (i = 0; i < n; i++) {
+        rc = store_q_int(conn, SQL_FOLDER_DELETED_ON, &when, "u", subs[i].id);
+        if (rc == PH_OK && when != deleted) {
+            continue;           /* it had been deleted before */
+        }
+        if (rc == PH_OK) {
+            rc = store_exec(conn, SQL_FOLDER_UNMARK, "u", subs[i].id);
+        }
+        if (rc == PH_OK) {
+            rc = store_sub_mark_totals(conn, &subs[i], -1);
+        }
+        if (rc == PH_OK) {
+            rc = store_folder_changed(conn, subs[i].id, &cn);
+        }
+        if (rc != PH_OK) {
+            break;
+        }
+        ev = store_event_add(conn, STORE_EV_CREATED);
+        if (ev == NULL) {
+            rc = PH_NOMEM;
+            break;
+        }
+        ev->folder = subs[i].id;
+        ev->parent = subs[i].parent;
+        ev->cn = cn;
+    }
+    free(subs);
+    store_try(rc);
+
+    return store_folder_touch_parent(conn, parent, store_next_cn(conn), 1);
 }
 
 ph_int_t
@@ -186,6 +306,9 @@ store_folder_delete(store_conn_t *conn, uint64_t fid, unsigned flags,
 
     *partial_r = false;
     store_try(store_need_write(conn));
+    if (store_on_hold(conn->store)) {
+        flags &= ~(unsigned) STORE_DEL_HARD;
+    }
 
     if (fid == STORE_ROOT) {
         return PH_INVALID;
@@ -274,6 +397,9 @@ store_folder_empty(store_conn_t *conn, uint64_t fid, unsigned flags,
 
     *partial_r = false;
     store_try(store_need_write(conn));
+    if (store_on_hold(conn->store)) {
+        flags &= ~(unsigned) STORE_DEL_HARD;
+    }
     store_try(store_folder_live(conn, fid, &f));
     if (f.type != STORE_FOLDER_GENERIC) {
         return PH_INVALID;
@@ -318,26 +444,23 @@ store_folder_move(store_conn_t *conn, uint64_t fid, uint64_t parent,
     uint64_t         cn, other;
     ph_str_t         key;
     ph_int_t         rc;
-    unsigned         depth;
     store_event_t   *ev;
-    store_folder_t   f, to;
+    store_folder_t   f;
 
     store_try(store_need_write(conn));
     if (!store_folder_name_valid(name)) {
         return PH_INVALID;
     }
-    store_try(store_folder_live(conn, fid, &f));
+    store_try(store_folder_find(conn, NULL, fid, &f));
+    if (f.deleted) {
+        return store_folder_restore(conn, fid, parent, name);
+    }
     if (fid <= STORE_LAST_BUILTIN) {
         return PH_DENIED;
     }
-    store_try(store_folder_live(conn, parent, &to));
-    store_try(store_folder_is_below(conn, parent, fid, &below));
+    store_try(store_folder_place(conn, fid, parent, &below));
     if (below) {
         return PH_CONFLICT;
-    }
-    store_try(store_folder_depth(conn, parent, &depth));
-    if (depth >= STORE_FOLDER_DEPTH_MAX) {
-        return PH_TOOBIG;
     }
 
     key = store_fold(store_tmp_pool(conn), name, 0);
@@ -399,6 +522,9 @@ store_folder_copy_messages(store_conn_t *conn, uint64_t from, uint64_t to)
 
     if (rc == PH_OK && ids.n) {
         rc = store_messages_copy(conn, from, to, ids.n, ids.id, NULL, &many);
+        if (rc == PH_OK && many.quota) {
+            rc = PH_QUOTA;
+        }
     }
     store_idlist_free(&ids);
 

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #define STORE_MAGIC          0x45524f54u
 #define STORE_CONN_MAGIC     0x4e4e4f43u
@@ -52,6 +53,7 @@ struct store_s {
     int               lock_fd;
     store_info_t      info;
     uint8_t           replid1[16];
+    atomic_bool       hold;          /* of the table retention */
     pthread_mutex_t   mutex;         /* of what follows */
     store_conn_t     *writer;
     bool              writer_busy;

@@ -87,6 +87,13 @@ store_many_pcl(store_conn_t *conn, uint64_t mid, uint64_t cn, ph_str_t *pcl_r)
     return rc == PH_DONE ? PH_NOTFOUND : rc;
 }
 
+/* what deleted messages leave behind: a place in Deleted Items; public: none */
+static uint64_t
+store_trash(const store_t *store)
+{
+    return store->info.kind == STORE_PRIVATE ? STORE_TRASH : 0;
+}
+
 static ph_int_t
 store_move_one(store_conn_t *conn, const store_message_fact_t *f, uint64_t to,
     uint64_t *mid_r)
@@ -103,8 +110,9 @@ store_move_one(store_conn_t *conn, const store_message_fact_t *f, uint64_t to,
         store_try(store_deletion_add(conn, cn, f->folder, f->id, f->id,
                                      STORE_GONE_MOVED));
     }
-    store_try(store_exec(conn, SQL_MESSAGE_MOVE, "uuuuubu", id, to, cn,
-                         (uint64_t) article, store_now(conn), pcl, f->id));
+    store_try(store_exec(conn, SQL_MESSAGE_MOVE, "uuuuubuu", id, to, cn,
+                         (uint64_t) article, store_now(conn), pcl, f->id,
+                         store_trash(conn->store)));
     store_try(store_exec(conn, SQL_REF_MOVE, "uu", id, f->id));
     /* a message in the queue stays in it under its new id */
     store_try(store_exec(conn, SQL_SUBMIT_MOVE, "uuu", id, to, f->id));
@@ -136,13 +144,33 @@ store_copy_one(store_conn_t *conn, const store_message_fact_t *f, uint64_t to,
 typedef enum { STORE_MANY_MOVE, STORE_MANY_COPY, STORE_MANY_RESTORE }
     store_many_how_t;
 
+/*
+ * How much may still come: what is copied, and what comes back out of the
+ * recoverable items, counts against the limit of the mailbox.
+ */
+static ph_int_t
+store_many_room(store_conn_t *conn, uint64_t *room_r)
+{
+    store_quota_t   q;
+    store_totals_t  t;
+
+    *room_r = UINT64_MAX;
+    store_try(store_quota_get(conn, &q));
+    if (q.store) {
+        store_try(store_totals(conn, &t));
+        *room_r = t.size < q.store ? q.store - t.size : 0;
+    }
+
+    return PH_OK;
+}
+
 static ph_int_t
 store_many(store_conn_t *conn, uint64_t from, uint64_t to, uint32_t n,
     const uint64_t *mids, uint64_t *new_r, store_many_t *many_r,
     store_many_how_t how)
 {
     uint32_t              i;
-    uint64_t              id;
+    uint64_t              id, room;
     ph_int_t              rc;
     store_delta_t         out, in;
     store_folder_t        f;
@@ -157,12 +185,21 @@ store_many(store_conn_t *conn, uint64_t from, uint64_t to, uint32_t n,
     if (f.type == STORE_FOLDER_SEARCH) {
         return PH_DENIED;
     }
+    store_try(store_many_room(conn, &room));
 
     for (i = 0; i < n; i++) {
         id = 0;
         rc = store_many_find(conn, from, mids[i], &fact);
-        if (rc == PH_OK && fact.deleted != (how == STORE_MANY_RESTORE)) {
+        if (rc == PH_OK && how == STORE_MANY_RESTORE && !fact.deleted) {
             rc = PH_NOTFOUND;
+        }
+        if (rc == PH_OK && (how == STORE_MANY_COPY || fact.deleted)) {
+            if (fact.size > room) {
+                many_r->quota = true;
+                rc = PH_NOTFOUND;
+            } else {
+                room -= fact.size;
+            }
         }
         if (rc == PH_NOTFOUND) {
             many_r->failed++;
@@ -234,6 +271,8 @@ store_messages_delete(store_conn_t *conn, uint64_t fid, bool hard, uint32_t n,
     memset(&d, 0, sizeof(d));
     store_try(store_need_write(conn));
     store_try(store_folder_find(conn, NULL, fid, &f));
+    /* on hold nothing goes for good */
+    hard = hard && !store_on_hold(conn->store);
 
     cn = 0;
     for (i = 0; i < n; i++) {

@@ -138,7 +138,7 @@ ph_int_t store_embedded_open(store_conn_t *conn, store_attach_t *att,
  * change with it.
  * PH_CONFLICT: somebody saved since it was opened (ecObjectModified);
  * PH_NOTFOUND: deleted meanwhile (ecObjectDeleted); PH_DENIED: opened
- * read-only; PH_NOSPACE with *quota_r true (may be NULL): a quota, false: the
+ * read-only; PH_QUOTA, with *quota_r true (may be NULL); PH_NOSPACE: the
  * disk; PH_TOOBIG: larger than message_max; PH_EXISTS: the id asked for is in
  * use. After store_undo or store_rollback the working copy must be closed, or
  * saved again after store_message_unsaved().
@@ -155,6 +155,7 @@ void store_message_unsaved(store_message_t *msg);
 typedef struct {
     uint32_t  done;
     uint32_t  failed;
+    bool      quota;             /* some failed because the mailbox is full */
 } store_many_t;
 
 /*

@@ -18,15 +18,6 @@ ph_int_t store_set(store_conn_t *conn, const mapi_values_t *values,
 ph_int_t store_remove_props(store_conn_t *conn, const mapi_tags_t *tags,
     ph_pool_t *pool, store_problems_t *problems_r);
 
-/* ---- quotas, in bytes; 0: none ---- */
-typedef struct {
-    uint64_t  store;      /* no new messages        */
-    uint64_t  receive;    /* no deliveries          */
-    uint64_t  send;       /* no submissions         */
-} store_quota_t;
-ph_int_t store_quota_get(store_conn_t *conn, store_quota_t *quota_r);
-ph_int_t store_quota_set(store_conn_t *conn, const store_quota_t *quota);
-
 /* ---- named properties (MS-OXCPRPT 3.2.5.9) ---- */
 #define STORE_NAMED_MAX  32767
 

@@ -14,7 +14,10 @@ static const uint32_t  store_object_computed[] = {
     PR_ASSOC_MESSAGE_SIZE_EXTENDED, PR_CONTENT_COUNT, PR_ASSOC_CONTENT_COUNT,
     PR_DELETED_MSG_COUNT, PR_LOCALE_ID, PR_SORT_LOCALE_ID, PR_CREATION_TIME,
     PR_CODE_PAGE_ID, PR_VALID_FOLDER_MASK, PR_STORAGE_QUOTA_LIMIT,
-    PR_PROHIBIT_RECEIVE_QUOTA, PR_PROHIBIT_SEND_QUOTA, PR_STORE_STATE,
+    PR_PROHIBIT_RECEIVE_QUOTA, PR_PROHIBIT_SEND_QUOTA, PR_QUOTA_WARNING,
+    PR_QUOTA_SEND, PR_QUOTA_RECEIVE, PR_QUOTA_WARNING_THRESHOLD,
+    PR_QUOTA_SEND_THRESHOLD, PR_QUOTA_RECEIVE_THRESHOLD, PR_STORE_STATE,
+    PR_DELETED_MESSAGE_SIZE, PR_DELETED_MESSAGE_SIZE_EXTENDED,
     PR_STORE_SUPPORT_MASK, PR_RESOURCE_TYPE, PidTagSerializedReplidGuidMap,
     PR_ACCESS_LEVEL, PR_IPM_SUBTREE_ENTRYID, PR_IPM_OUTBOX_ENTRYID,
     PR_IPM_WASTEBASKET_ENTRYID, PR_IPM_SENTMAIL_ENTRYID, PR_VIEWS_ENTRYID,
@@ -78,9 +81,21 @@ store_object_quota(store_conn_t *conn, uint32_t tag, mapi_value_t *v)
     store_quota_t  q;
 
     store_try(store_quota_get(conn, &q));
-    limit = MAPI_ID(tag) == MAPI_ID(PR_STORAGE_QUOTA_LIMIT) ? q.store
-            : MAPI_ID(tag) == MAPI_ID(PR_PROHIBIT_SEND_QUOTA) ? q.send
-            : q.receive;
+    switch (MAPI_ID(tag)) {
+    case MAPI_ID(PR_STORAGE_QUOTA_LIMIT):
+    case MAPI_ID(PR_QUOTA_WARNING):
+    case MAPI_ID(PR_QUOTA_WARNING_THRESHOLD):
+        limit = q.warning;
+        break;
+    case MAPI_ID(PR_PROHIBIT_SEND_QUOTA):
+    case MAPI_ID(PR_QUOTA_SEND):
+    case MAPI_ID(PR_QUOTA_SEND_THRESHOLD):
+        limit = q.send;
+        break;
+    default:
+        limit = q.receive;
+        break;
+    }
     if (limit == 0) {
         return PH_NOTFOUND;
     }
@@ -207,6 +222,12 @@ store_object_compute(store_conn_t *conn, uint32_t tag, ph_pool_t *pool,
     case MAPI_ID(PR_STORAGE_QUOTA_LIMIT):
     case MAPI_ID(PR_PROHIBIT_RECEIVE_QUOTA):
     case MAPI_ID(PR_PROHIBIT_SEND_QUOTA):
+    case MAPI_ID(PR_QUOTA_WARNING):
+    case MAPI_ID(PR_QUOTA_SEND):
+    case MAPI_ID(PR_QUOTA_RECEIVE):
+    case MAPI_ID(PR_QUOTA_WARNING_THRESHOLD):
+    case MAPI_ID(PR_QUOTA_SEND_THRESHOLD):
+    case MAPI_ID(PR_QUOTA_RECEIVE_THRESHOLD):
         return store_object_quota(conn, tag, v);
     default:
         break;
@@ -225,6 +246,9 @@ store_object_compute(store_conn_t *conn, uint32_t tag, ph_pool_t *pool,
         return store_object_size(tag, t.associated_size,
                                  PR_ASSOC_MESSAGE_SIZE,
                                  PR_ASSOC_MESSAGE_SIZE_EXTENDED, v);
+    case MAPI_ID(PR_DELETED_MESSAGE_SIZE):
+        return store_object_size(tag, t.deleted_size, PR_DELETED_MESSAGE_SIZE,
+                                 PR_DELETED_MESSAGE_SIZE_EXTENDED, v);
     case MAPI_ID(PR_CONTENT_COUNT):
         store_answer(PR_CONTENT_COUNT, i4, (int32_t) t.total);
     case MAPI_ID(PR_ASSOC_CONTENT_COUNT):

@@ -96,7 +96,7 @@ store_save_quota(store_conn_t *conn, store_message_t *msg, unsigned flags,
         if (quota_r) {
             *quota_r = true;
         }
-        return PH_NOSPACE;
+        return PH_QUOTA;
     }
 
     return PH_OK;

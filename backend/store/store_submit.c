@@ -127,30 +127,3 @@ store_config_set(store_conn_t *conn, const char *name, ph_str_t value)
 
     return store_exec(conn, SQL_CONFIG_SET, "tz", ph_str_c(name), value);
 }
-
-ph_int_t
-store_quota_get(store_conn_t *conn, store_quota_t *quota_r)
-{
-    ph_int_t       rc;
-    sqlite3_stmt  *s;
-
-    store_try(store_q(conn, SQL_QUOTA_GET, &s, ""));
-    rc = store_step(conn, s);
-    if (rc == PH_OK) {
-        quota_r->store = store_col_u64(s, 0);
-        quota_r->receive = store_col_u64(s, 1);
-        quota_r->send = store_col_u64(s, 2);
-    }
-    store_done(conn, &s);
-
-    return rc == PH_DONE ? PH_CORRUPT : rc;
-}
-
-ph_int_t
-store_quota_set(store_conn_t *conn, const store_quota_t *quota)
-{
-    store_try(store_need_write(conn));
-
-    return store_exec(conn, SQL_QUOTA_SET, "uuu", quota->store,
-                      quota->receive, quota->send);
-}

@@ -131,7 +131,8 @@ CREATE TABLE message (
     source_key    BLOB,                -- NULL: from id
     props         BLOB NOT NULL,
     recipients    BLOB,
-    attachments   BLOB                 -- with embedded messages
+    attachments   BLOB,                -- with embedded messages
+    origin        INTEGER NOT NULL DEFAULT 0  -- in Deleted Items: where it was
 );
 CREATE INDEX message_folder ON message (folder, state);
 CREATE INDEX message_received ON message (folder, state, received);
@@ -205,6 +206,24 @@ CREATE TABLE submit (
     data       BLOB
 );
 CREATE INDEX submit_due ON submit (due, submitted);
+
+-- What expires: everything that was soft-deleted, by when.
+CREATE INDEX message_deleted ON message (deleted) WHERE deleted > 0;
+CREATE INDEX folder_deleted ON folder (deleted) WHERE deleted > 0;
+CREATE INDEX message_origin ON message (origin) WHERE origin > 0;
+-- What is new since a change number, read states included, in the whole mailbox.
+CREATE INDEX message_change ON message (max(cn, read_cn));
+
+-- What the directory says beside the limits in `mailbox`; one row.
+CREATE TABLE retention (
+    id            INTEGER PRIMARY KEY CHECK (id = 1),
+    warning       INTEGER NOT NULL DEFAULT 0,   -- bytes, 0: none
+    deleted       INTEGER NOT NULL DEFAULT 0,   -- of recoverable items; 0: none
+    warned        INTEGER NOT NULL DEFAULT 0,   -- when the user was told last
+    keep          INTEGER NOT NULL DEFAULT 1209600,  -- seconds, 14 days
+    hold          INTEGER NOT NULL DEFAULT 0    -- 1: nothing is removed
+);
+INSERT INTO retention (id) VALUES (1);
 
 CREATE TABLE config (
     name   TEXT PRIMARY KEY,

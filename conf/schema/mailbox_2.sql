@@ -112,3 +112,29 @@ CREATE INDEX message_source ON message (source_key)
     WHERE source_key IS NOT NULL;
 INSERT OR REPLACE INTO config (name, value)
     SELECT 'deletion_floor', CAST(CAST(last_cn AS TEXT) AS BLOB) FROM counter;
+ALTER TABLE message ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX message_deleted ON message (deleted) WHERE deleted > 0;
+CREATE INDEX folder_deleted ON folder (deleted) WHERE deleted > 0;
+CREATE INDEX message_origin ON message (origin) WHERE origin > 0;
+CREATE INDEX message_change ON message (max(cn, read_cn));
+CREATE TABLE retention (
+    id            INTEGER PRIMARY KEY CHECK (id = 1),
+    warning       INTEGER NOT NULL DEFAULT 0,
+    deleted       INTEGER NOT NULL DEFAULT 0,
+    warned        INTEGER NOT NULL DEFAULT 0,
+    keep          INTEGER NOT NULL DEFAULT 1209600,
+    hold          INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO retention (id) VALUES (1);
+-- What lies in soft-deleted folders counts as soft-deleted from now on.
+UPDATE counter SET total = total - ifnull((SELECT sum(total) FROM folder
+        WHERE deleted > 0), 0),
+    associated = associated - ifnull((SELECT sum(associated) FROM folder
+        WHERE deleted > 0), 0),
+    deleted = deleted + ifnull((SELECT sum(total + associated) FROM folder
+        WHERE deleted > 0), 0),
+    size = size - ifnull((SELECT sum(size) FROM folder WHERE deleted > 0), 0),
+    associated_size = associated_size - ifnull((SELECT sum(associated_size)
+        FROM folder WHERE deleted > 0), 0),
+    deleted_size = deleted_size + ifnull((SELECT sum(size + associated_size)
+        FROM folder WHERE deleted > 0), 0);

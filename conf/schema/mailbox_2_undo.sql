@@ -1,5 +1,22 @@
 -- The way back from version 2 to version 1, in the reverse order.
 
+UPDATE counter SET total = total + ifnull((SELECT sum(total) FROM folder
+        WHERE deleted > 0), 0),
+    associated = associated + ifnull((SELECT sum(associated) FROM folder
+        WHERE deleted > 0), 0),
+    deleted = deleted - ifnull((SELECT sum(total + associated) FROM folder
+        WHERE deleted > 0), 0),
+    size = size + ifnull((SELECT sum(size) FROM folder WHERE deleted > 0), 0),
+    associated_size = associated_size + ifnull((SELECT sum(associated_size)
+        FROM folder WHERE deleted > 0), 0),
+    deleted_size = deleted_size - ifnull((SELECT sum(size + associated_size)
+        FROM folder WHERE deleted > 0), 0);
+DROP TABLE retention;
+DROP INDEX message_change;
+DROP INDEX message_origin;
+DROP INDEX folder_deleted;
+DROP INDEX message_deleted;
+ALTER TABLE message DROP COLUMN origin;
 DROP TABLE reply_log;
 DROP TABLE rule;
 DROP TABLE mail_folder;

@@ -193,7 +193,7 @@ test_quota(void)
 
     fx_begin();
     is_rc(store_quota_set(fx.conn, &q), PH_OK, "set quota");
-    is_rc(store_deliver(fx.conn, &d, &mid, &fid, &dup, &quota), PH_NOSPACE,
+    is_rc(store_deliver(fx.conn, &d, &mid, &fid, &dup, &quota), PH_QUOTA,
           "full");
     ok(quota, "it is a quota");
     store_message_create(fx.conn, STORE_DRAFTS, false, 0, NULL, &msg);
@@ -203,7 +203,7 @@ test_quota(void)
     q.store = 100;
     store_quota_set(fx.conn, &q);
     store_message_create(fx.conn, STORE_DRAFTS, false, 0, NULL, &msg);
-    is_rc(store_message_save(fx.conn, msg, 0, NULL, &quota), PH_NOSPACE,
+    is_rc(store_message_save(fx.conn, msg, 0, NULL, &quota), PH_QUOTA,
           "full for saving");
     is_rc(store_message_save(fx.conn, msg, STORE_SAVE_NO_QUOTA, NULL, &quota),
           PH_OK, "not for the system");
