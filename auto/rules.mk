@@ -40,7 +40,9 @@ all: libs programs nginx man tests fuzz bench
 DESC      := $(wildcard $(BACKEND)/mapi/desc/*.desc)
 GEN_PL    := $(wildcard $(BACKEND)/mapi/desc/gen.pl)
 SCHEMAS   := $(wildcard $(SRC)/conf/schema/*.sql)
-EMBED_H   := $(patsubst $(SRC)/conf/schema/%.sql,$(GEN)/%_schema.h,$(SCHEMAS))
+EMBED_H   := $(patsubst $(SRC)/conf/schema/%.sql,$(GEN)/%_schema.h,$(SCHEMAS)) \
+             $(patsubst $(SRC)/conf/templates/%.txt,$(GEN)/%_template.h, \
+             $(wildcard $(SRC)/conf/templates/*.txt))
 
 ifneq ($(GEN_PL),)
 GEN_NAMES := $(basename $(notdir $(DESC)))
@@ -82,6 +84,12 @@ $(BUILD)/o/%.o: $(SRC)/%.c | $(GEN_READY)
 	@echo "  CC      $*.c"
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -o $@ $<
+
+# static const char quota_warning_template[] for conf/templates/quota_warning.txt
+$(GEN)/%_template.h: $(SRC)/conf/templates/%.txt $(SRC)/auto/embed
+	@echo "  EMBED   conf/templates/$*.txt"
+	@mkdir -p $(@D)
+	$(Q)sh $(SRC)/auto/embed $< $*_template > $@.tmp && mv -f $@.tmp $@
 
 # $(call objects,FOLDER): objects of all its sources but main.c
 objects = $(patsubst $(SRC)/%.c,$(BUILD)/o/%.o,$(filter-out %/main.c, \

@@ -118,8 +118,8 @@ sub entry {
         . str($e{address} // '') . str($e{display_name} // '') . str('')
         . str('') . str('') . str($e{lang} // '') . str($e{node} // '')
         . str($e{path} // '') . "\0" x 16
-        . pack('Q<Q<Q<V', $e{warning} // 0, $e{send} // 0, $e{receive} // 0,
-            $e{submit} // 0);
+        . pack('Q<Q<Q<VQ<VC', $e{warning} // 0, $e{send} // 0,
+            $e{receive} // 0, $e{submit} // 0, 0, 0, 0);
 }
 
 sub parse_entry {
@@ -137,7 +137,7 @@ sub parse_entry {
     $e{guid} = substr $b, $at, 16;
     $at += 16;
     @e{qw(warning send receive submit)} = unpack 'Q<Q<Q<V', substr $b, $at;
-    $e{size} = $at + 28;
+    $e{size} = $at + 41;
     return \%e;
 }
 
@@ -476,7 +476,7 @@ is(call('resolve', str('x@far.test') . str('')), 'OK',
 
 ($status, $body) = call('status', '');
 my ($pid, $uptime, $schema) = unpack 'VQ<V', $body;
-is($schema, 1, 'status: schema version');
+is($schema, 2, 'status: schema version');
 like($body, qr/posthorn_directory_logins_total\{result="ok"\} \d/,
     'status: metrics');
 

@@ -304,6 +304,9 @@ dir_admin_user(dir_job_t *job, const dir_row_t *row, dir_user_t *u)
     memset(u, 0, sizeof(*u));
 
     u->entry = row->e;
+    u->entry.quota_warning = row->own.warning;
+    u->entry.quota_send = row->own.send;
+    u->entry.quota_receive = row->own.receive;
     u->hidden = row->hidden;
     u->hash = ph_pstrdup(job->pool, dir_hash_kind(row->password));
     u->created = row->created;
@@ -709,6 +712,9 @@ dir_op_user_change(dir_job_t *job)
     old = row.e.address;
     domain_id = row.e.domain_id;
     row.e.status = row.user_status;    /* without the domain's */
+    row.e.quota_warning = row.own.warning;
+    row.e.quota_send = row.own.send;
+    row.e.quota_receive = row.own.receive;
     user_merge(&row.e, &q.entry, q.mask);
     if (q.mask & DIR_USER_HIDDEN) {
         row.hidden = q.hidden;

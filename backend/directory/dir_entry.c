@@ -10,11 +10,52 @@ entry_status(uint8_t user, uint8_t domain)
 }
 
 
+void
+dir_limits_row(sqlite3_stmt *st, int first, dir_limits_t *limits_r)
+{
+    limits_r->warning = (uint64_t) sqlite3_column_int64(st, first);
+    limits_r->send = (uint64_t) sqlite3_column_int64(st, first + 1);
+    limits_r->receive = (uint64_t) sqlite3_column_int64(st, first + 2);
+    limits_r->deleted = (uint64_t) sqlite3_column_int64(st, first + 3);
+    limits_r->keep = (uint64_t) sqlite3_column_int64(st, first + 4);
+    limits_r->hold = sqlite3_column_int(st, first + 5) != 0;
+}
+
+
+static uint64_t
+limits_one(uint64_t own, uint64_t of_domain)
+{
+    if (own == 0) {
+        own = of_domain;
+    }
+
+    return own == DIR_LIMIT_NONE ? 0 : own;
+}
+
+
+dir_limits_t
+dir_limits_effective(const dir_limits_t *own, const dir_limits_t *of_domain)
+{
+    dir_limits_t  l;
+
+    l.warning = limits_one(own->warning, of_domain->warning);
+    l.send = limits_one(own->send, of_domain->send);
+    l.receive = limits_one(own->receive, of_domain->receive);
+    l.deleted = limits_one(own->deleted, of_domain->deleted);
+    /* for ever: as long as the field can say */
+    l.keep = own->keep ? own->keep : of_domain->keep;
+    l.hold = own->hold || of_domain->hold;
+
+    return l;
+}
+
+
 ph_int_t
 dir_entry_row(sqlite3_stmt *st, ph_pool_t *pool, dir_row_t *row)
 {
-    ph_str_t     guid;
+    ph_str_t      guid;
     dir_entry_t  *e = &row->e;
+    dir_limits_t  limits;
 
     memset(row, 0, sizeof(*row));
 
@@ -39,9 +80,20 @@ dir_entry_row(sqlite3_stmt *st, ph_pool_t *pool, dir_row_t *row)
         memcpy(e->mailbox_guid.b, guid.data, guid.len);
     }
 
-    e->quota_warning = (uint64_t) sqlite3_column_int64(st, 15);
-    e->quota_send = (uint64_t) sqlite3_column_int64(st, 16);
-    e->quota_receive = (uint64_t) sqlite3_column_int64(st, 17);
+    row->own.warning = (uint64_t) sqlite3_column_int64(st, 15);
+    row->own.send = (uint64_t) sqlite3_column_int64(st, 16);
+    row->own.receive = (uint64_t) sqlite3_column_int64(st, 17);
+    row->own.deleted = (uint64_t) sqlite3_column_int64(st, 25);
+    row->own.keep = (uint64_t) sqlite3_column_int64(st, 26);
+    row->own.hold = sqlite3_column_int(st, 27) != 0;
+    dir_limits_row(st, 28, &row->of_domain);
+    limits = dir_limits_effective(&row->own, &row->of_domain);
+    e->quota_warning = limits.warning;
+    e->quota_send = limits.send;
+    e->quota_receive = limits.receive;
+    e->quota_deleted = limits.deleted;
+    e->keep_deleted = (uint32_t) ph_min(limits.keep, UINT32_MAX);
+    e->hold = limits.hold;
     e->max_submit_size = (uint32_t) sqlite3_column_int64(st, 18);
     row->password = ph_pstrdup(pool, dir_column_str(st, 19));
     row->hidden = (uint8_t) sqlite3_column_int(st, 20);

@@ -22,6 +22,8 @@ typedef struct {
     uint64_t     created;
     uint64_t     changed;
     ph_str_t     password;    /* hash; NUL terminated */
+    dir_limits_t own;         /* the user's; e has those that hold */
+    dir_limits_t of_domain;
 } dir_row_t;
 
 typedef struct {
@@ -39,6 +41,12 @@ static inline uint32_t dir_entry_mid(uint32_t user_id)
 {
     return user_id + DIR_MID_FIRST;
 }
+
+/* Six columns from `first` on: warning, send, receive, deleted, keep, hold. */
+void dir_limits_row(sqlite3_stmt *st, int first, dir_limits_t *limits_r);
+/* What holds for a user: 0 is none in the result. */
+dir_limits_t dir_limits_effective(const dir_limits_t *own,
+    const dir_limits_t *of_domain);
 
 /* The row on which a statement made of DIR_ENTRY_SELECT stands, copied. */
 ph_int_t dir_entry_row(sqlite3_stmt *st, ph_pool_t *pool, dir_row_t *row_r);

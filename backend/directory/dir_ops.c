@@ -47,6 +47,8 @@ static const dir_op_t  dir_op_table[] = {
     { DIR_OP_GROUP_CHANGE, DIR_RUN_WRITE, ADMIN, dir_op_group_change },
     { DIR_OP_GROUP_DELETE, DIR_RUN_WRITE, ADMIN, dir_op_group_delete },
     { DIR_OP_GROUP_MEMBER, DIR_RUN_WRITE, ADMIN, dir_op_group_member },
+    { DIR_OP_LIMITS_GET, DIR_RUN_READ, ADMIN, dir_op_limits_get },
+    { DIR_OP_LIMITS_SET, DIR_RUN_WRITE, ADMIN, dir_op_limits_set },
     { DIR_OP_STATUS, DIR_RUN_READ, ADMIN | SERVICE, dir_op_status },
 };
 

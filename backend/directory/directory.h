@@ -206,6 +206,8 @@ ph_int_t dir_op_group_create(dir_job_t *job);
 ph_int_t dir_op_group_change(dir_job_t *job);
 ph_int_t dir_op_group_delete(dir_job_t *job);
 ph_int_t dir_op_group_member(dir_job_t *job);
+ph_int_t dir_op_limits_get(dir_job_t *job);
+ph_int_t dir_op_limits_set(dir_job_t *job);
 ph_int_t dir_op_status(dir_job_t *job);
 
 #endif

@@ -1,6 +1,7 @@
 /* Keys, tickets and facts from the directory daemon. */
 
 #include "ex_directory.h"
+#include "ex_quota.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -665,8 +666,10 @@ ex_directory_event(const ph_wire_frame_t *frame, void *data)
         || changed.address.len == 0)
     {
         ex_facts_flush(dir);
+        ex_quota_changed(dir->ex, ph_str_null);
     } else {
         ex_facts_drop(dir, changed.address);
+        ex_quota_changed(dir->ex, changed.address);
     }
 
     if (pool != NULL) {

@@ -210,6 +210,7 @@ ex_write_done(void *data)
 
     if (!job->alone) {
         mb->changed = true;
+        mb->quota_look = true;
     }
 
     if (events != NULL) {

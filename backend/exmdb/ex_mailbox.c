@@ -3,6 +3,7 @@
 #include "ex_mailbox.h"
 #include "ex_job.h"
 #include "ex_notify.h"
+#include "ex_quota.h"
 #include "ex_submit.h"
 #include "ex_trace.h"
 
@@ -264,36 +265,6 @@ ex_mailbox_make(ex_mailbox_t *mb)
 }
 
 
-/* The directory's quotas become the store's. */
-static void
-ex_mailbox_quota(ex_mailbox_t *mb)
-{
-    store_conn_t        *conn;
-    store_quota_t        q;
-    const dir_entry_t   *e = &mb->facts->entry;
-
-    if (store_conn_acquire(mb->store, STORE_WRITE, &conn) != PH_OK) {
-        return;
-    }
-
-    if (store_quota_get(conn, &q) == PH_OK
-        && (q.send != e->quota_send || q.receive != e->quota_receive)
-        && store_begin(conn) == PH_OK)
-    {
-        q.send = e->quota_send;
-        q.receive = e->quota_receive;
-
-        if (store_quota_set(conn, &q) == PH_OK) {
-            (void) store_commit(conn, NULL);
-        } else {
-            store_rollback(conn);
-        }
-    }
-
-    store_conn_release(&conn);
-}
-
-
 static void
 ex_mailbox_open_work(void *data)
 {
@@ -311,7 +282,7 @@ ex_mailbox_open_work(void *data)
     }
 
     if (rc == PH_OK) {
-        ex_mailbox_quota(mb);
+        ex_quota_apply(mb);
     }
 
     mb->open_rc = rc;
@@ -343,6 +314,8 @@ ex_mailbox_open_done(void *data)
     if (mb->open_rc == PH_OK) {
         mb->state = EX_MB_OPEN;
         mb->last_used = ph_now_ms();
+        mb->quota_look = true;
+        mb->purge_at = 0;
         mb->ex->mailboxes->open++;
         ph_metric_set(mb->ex->count.stores, mb->ex->mailboxes->open);
         ph_log(mb->ex->log, PH_LOG_DEBUG, PH4020, "mailbox=%s",
@@ -644,6 +617,7 @@ ex_mailbox_sweep(uv_timer_t *timer)
             next = mb->next;
 
             ex_submit_tick(mb, now);
+            ex_quota_tick(mb, now);
 
             if (mb->state == EX_MB_OPEN && !mb->writing && mb->reading == 0
                 && !mb->trimmed && !all->closing_all

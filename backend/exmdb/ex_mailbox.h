@@ -84,6 +84,9 @@ struct ex_mailbox_s {
     bool                 submitting;
     bool                 trimmed;
     bool                 changed;        /* since the last housekeeping */
+    bool                 quota_stale;    /* the directory has other limits */
+    bool                 quota_look;     /* is the user to be warned? */
+    uint64_t             purge_at;       /* ms; next look for what expires */
 
     ex_mailbox_t        *next;           /* in its hash chain */
 };

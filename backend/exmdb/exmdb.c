@@ -3,6 +3,7 @@
 #include "exmdb.h"
 #include "ex_directory.h"
 #include "ex_mailbox.h"
+#include "ex_quota.h"
 #include "ex_session.h"
 #include "ex_submit.h"
 
@@ -66,6 +67,12 @@ ex_check(ph_daemon_t *d, const char **err_r)
         return PH_INVALID;
     }
 
+    n = ph_conf_int(d->conf, "exmdb", "purge_batch");
+    if (n < 1 || n > 10000) {
+        *err_r = "exmdb.purge_batch: a number from 1 to 10000 is needed";
+        return PH_INVALID;
+    }
+
     listen = ph_conf_str(d->conf, "exmdb", "listen");
     if (listen[0] != '\0') {
         if (strncmp(listen, "tcp:", 4) != 0) {
@@ -126,6 +133,12 @@ ex_options_read(ex_t *ex)
     o->max_submit_size =
         (uint64_t) ph_conf_int(c, "exmdb", "max_submit_size");
     o->max_recipients = (uint32_t) ph_conf_int(c, "exmdb", "max_recipients");
+    o->quota_template = ph_conf_str(c, "exmdb", "quota_template");
+    o->quota_interval = (uint64_t) ph_conf_int(c, "exmdb", "quota_interval");
+    o->quota_deleted = (uint64_t) ph_conf_int(c, "exmdb", "quota_deleted");
+    o->keep_deleted = (uint64_t) ph_conf_int(c, "exmdb", "keep_deleted");
+    o->purge_interval = (uint64_t) ph_conf_int(c, "exmdb", "purge_interval");
+    o->purge_batch = (uint32_t) ph_conf_int(c, "exmdb", "purge_batch");
 }
 
 
@@ -290,6 +303,7 @@ ex_worker_create(ph_daemon_t *d)
 
     if (ex_directory_create(ex, &ex->directory) != PH_OK
         || ex_route_create(ex, &ex->route) != PH_OK
+        || ex_quotas_create(ex, &ex->quotas) != PH_OK
         || ex_mailboxes_create(ex, &ex->mailboxes) != PH_OK
         || ex_sessions_create(ex, &ex->sessions) != PH_OK
         || ex_submits_create(ex, &ex->submits) != PH_OK)

@@ -35,6 +35,7 @@ typedef struct ex_session_s    ex_session_t;
 typedef struct ex_sessions_s   ex_sessions_t;
 typedef struct ex_route_s      ex_route_t;
 typedef struct ex_submits_s    ex_submits_t;
+typedef struct ex_quotas_s     ex_quotas_t;
 
 typedef struct {
     const char  *socket;
@@ -53,6 +54,12 @@ typedef struct {
     uint32_t     max_queue;
     uint64_t     max_submit_size;
     uint32_t     max_recipients;
+    const char  *quota_template;
+    uint64_t     quota_interval;
+    uint64_t     quota_deleted;
+    uint64_t     keep_deleted;
+    uint64_t     purge_interval;
+    uint32_t     purge_batch;
 } ex_options_t;
 
 typedef struct {
@@ -87,6 +94,7 @@ struct ex_s {
     ex_mailboxes_t    *mailboxes;
     ex_sessions_t     *sessions;
     ex_submits_t      *submits;
+    ex_quotas_t       *quotas;
     bool               stopping;
 };
 

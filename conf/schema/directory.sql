@@ -121,3 +121,18 @@ CREATE TABLE group_senders (
     address       TEXT NOT NULL,
     PRIMARY KEY (group_id, address)
 ) WITHOUT ROWID;
+
+-- step 2
+
+-- Limits of a user, with the quotas above; 0: as the domain says, -1: none.  In a
+-- domain 0 and -1 are both none, but for keep_deleted, where 0 is what the store
+-- does on its own (14 days).
+ALTER TABLE users ADD COLUMN quota_deleted INTEGER NOT NULL DEFAULT 0;  -- bytes
+ALTER TABLE users ADD COLUMN keep_deleted INTEGER NOT NULL DEFAULT 0;   -- seconds
+ALTER TABLE users ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;           -- 1: yes
+ALTER TABLE domains ADD COLUMN quota_warning INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE domains ADD COLUMN quota_send INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE domains ADD COLUMN quota_receive INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE domains ADD COLUMN quota_deleted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE domains ADD COLUMN keep_deleted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE domains ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;

@@ -62,8 +62,8 @@ main(void)
     uint32_t  from, to;
 
     fixture_begin();
-    is_int(dir_db_version(fixture_db), 1, "a new database has version 1");
-    is_int(number(fixture_file, "PRAGMA user_version"), 1, "also on disk");
+    is_int(dir_db_version(fixture_db), 2, "a new database has version 2");
+    is_int(number(fixture_file, "PRAGMA user_version"), 2, "also on disk");
     is_int(number(fixture_file, "SELECT count(*) FROM users"), 0,
            "and its tables");
 

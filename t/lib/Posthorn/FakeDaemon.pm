@@ -179,7 +179,7 @@ sub entry {
             . "/cn=Recipients/cn=$name")
         . str16($domain) . str16('Test') . str16('en') . str16('')
         . str16("$domain/$name") . ($e{guid} // "\x11" x 16)
-        . pack('Q< Q< Q< V', 0, 0, 0, 0);
+        . pack('Q< Q< Q< V Q< V C', (0) x 7);
 }
 
 # A `request` for a directory that knows %$users (name -> password) and counts
