@@ -208,8 +208,8 @@ CREATE TABLE submit (
 CREATE INDEX submit_due ON submit (due, submitted);
 
 -- What expires: everything that was soft-deleted, by when.
-CREATE INDEX message_deleted ON message (deleted) WHERE deleted > 0;
-CREATE INDEX folder_deleted ON folder (deleted) WHERE deleted > 0;
+CREATE INDEX message_expire ON message (deleted) WHERE deleted > 0;
+CREATE INDEX folder_expire ON folder (deleted) WHERE deleted > 0;
 CREATE INDEX message_origin ON message (origin) WHERE origin > 0;
 -- What is new since a change number, read states included, in the whole mailbox.
 CREATE INDEX message_change ON message (max(cn, read_cn));

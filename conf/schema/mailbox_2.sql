@@ -113,8 +113,8 @@ CREATE INDEX message_source ON message (source_key)
 INSERT OR REPLACE INTO config (name, value)
     SELECT 'deletion_floor', CAST(CAST(last_cn AS TEXT) AS BLOB) FROM counter;
 ALTER TABLE message ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX message_deleted ON message (deleted) WHERE deleted > 0;
-CREATE INDEX folder_deleted ON folder (deleted) WHERE deleted > 0;
+CREATE INDEX message_expire ON message (deleted) WHERE deleted > 0;
+CREATE INDEX folder_expire ON folder (deleted) WHERE deleted > 0;
 CREATE INDEX message_origin ON message (origin) WHERE origin > 0;
 CREATE INDEX message_change ON message (max(cn, read_cn));
 CREATE TABLE retention (

@@ -14,8 +14,8 @@ UPDATE counter SET total = total + ifnull((SELECT sum(total) FROM folder
 DROP TABLE retention;
 DROP INDEX message_change;
 DROP INDEX message_origin;
-DROP INDEX folder_deleted;
-DROP INDEX message_deleted;
+DROP INDEX folder_expire;
+DROP INDEX message_expire;
 ALTER TABLE message DROP COLUMN origin;
 DROP TABLE reply_log;
 DROP TABLE rule;
