@@ -1,6 +1,6 @@
 /*
- * TNEF (MS-OXTNEF): the attachment winmail.dat that carries a MAPI message, with
- * what MIME has no place for.  Pure functions, results in pool.
+ * TNEF (MS-OXTNEF): the attachment winmail.dat that carries a MAPI message,
+ * with what MIME has no place for.  Pure functions, results in pool.
  */
 
 #ifndef CONV_TNEF_H

@@ -1,4 +1,5 @@
-/* TNEF: a stream written by hand, streams of ours there and back, broken ones. */
+/* TNEF: a stream written by hand, streams of ours there and back, broken
+ * ones. */
 
 #include "tap.h"
 
