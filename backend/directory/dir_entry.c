@@ -291,6 +291,28 @@ entry_find_dn(dir_conn_t *conn, ph_pool_t *pool, ph_str_t key,
 }
 
 
+/* The public store of a domain; should there be several, the oldest. */
+static ph_int_t
+entry_find_public(dir_conn_t *conn, ph_pool_t *pool, ph_str_t key,
+    dir_row_t *row_r)
+{
+    ph_int_t       rc;
+    sqlite3_stmt  *st;
+
+    rc = dir_domain_parse(pool, key, &key);
+    if (rc != PH_OK) {
+        return rc == PH_INVALID ? PH_NOTFOUND : rc;
+    }
+
+    st = dir_stmt(conn, DIR_SQL_entry_public);
+    if (st != NULL) {
+        dir_bind_str(st, 1, key);
+    }
+
+    return entry_one(conn, st, pool, row_r);
+}
+
+
 ph_int_t
 dir_entry_find(dir_conn_t *conn, ph_pool_t *pool, uint8_t by, ph_str_t key,
     dir_row_t *row_r)
@@ -307,6 +329,8 @@ dir_entry_find(dir_conn_t *conn, ph_pool_t *pool, uint8_t by, ph_str_t key,
             return PH_NOTFOUND;
         }
         return dir_entry_by_id(conn, pool, (uint32_t) id, row_r);
+    case DIR_BY_PUBLIC:
+        return entry_find_public(conn, pool, key, row_r);
     default:
         return PH_INVALID;
     }

@@ -9,6 +9,7 @@
 #include "gen/dir.h"
 
 #define DIR_SEARCH_MAX    1000
+#define DIR_MEMBERSHIPS_MAX  1000
 #define DIR_PROPERTY_MAX  (1u << 20)    /* bytes of one property's value */
 
 /* an entry, and what only the directory itself needs of it */

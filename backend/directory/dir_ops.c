@@ -19,6 +19,8 @@ static const dir_op_t  dir_op_table[] = {
     { DIR_OP_WATCH, DIR_RUN_LOOP, 0, dir_op_watch },
     { DIR_OP_SEARCH, DIR_RUN_READ, DIR_TICKET_ANY, dir_op_search },
     { DIR_OP_NSPI, DIR_RUN_READ, 1u << PH_TICKET_USER, dir_op_nspi },
+    { DIR_OP_MEMBERSHIPS, DIR_RUN_READ, SERVICE | ADMIN,
+      dir_op_memberships },
     { DIR_OP_ORGANISATION_LIST, DIR_RUN_READ, ADMIN,
       dir_op_organisation_list },
     { DIR_OP_ORGANISATION_CREATE, DIR_RUN_WRITE, ADMIN,
@@ -196,6 +198,88 @@ dir_op_service_ticket(dir_job_t *job)
 }
 
 
+/* A user sees the entries of his organisation, a daemon all of them. */
+static ph_int_t
+ops_organisation(dir_job_t *job, uint32_t *id_r)
+{
+    ph_int_t   rc;
+    dir_row_t  me;
+
+    *id_r = 0;
+    if (job->ticket.kind != PH_TICKET_USER) {
+        return PH_OK;
+    }
+
+    rc = dir_entry_by_address(job->conn, job->pool, job->ticket.user, &me);
+    if (rc == PH_OK) {
+        *id_r = me.organisation_id;
+    }
+
+    return rc == PH_NOTFOUND ? PH_DENIED : rc;
+}
+
+
+/* An entry that the caller may know of; PH_NOTFOUND also for the others. */
+static ph_int_t
+ops_find(dir_job_t *job, uint8_t by, ph_str_t key, dir_row_t *row_r)
+{
+    ph_int_t  rc;
+    uint32_t  organisation;
+
+    rc = ops_organisation(job, &organisation);
+    if (rc == PH_OK) {
+        rc = dir_entry_find(job->conn, job->pool, by, key, row_r);
+    }
+
+    if (rc == PH_OK && organisation != 0
+        && row_r->organisation_id != organisation)
+    {
+        return PH_NOTFOUND;
+    }
+
+    return rc;
+}
+
+
+ph_int_t
+dir_op_memberships(dir_job_t *job)
+{
+    size_t                     n;
+    ph_int_t                   rc;
+    dir_row_t                  row;
+    sqlite3_stmt              *st;
+    dir_memberships_request_t  request;
+    dir_memberships_answer_t   answer;
+
+    rc = dir_memberships_request_decode_all(job->req->body, job->pool,
+                                            &request);
+    if (rc == PH_OK) {
+        rc = dir_entry_find(job->conn, job->pool, request.by, request.key,
+                            &row);
+    }
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    st = dir_stmt(job->conn, DIR_SQL_memberships);
+    if (st == NULL) {
+        return PH_ERROR;
+    }
+
+    sqlite3_bind_int64(st, 1, row.e.user_id);
+    sqlite3_bind_int(st, 2, DIR_MEMBERSHIPS_MAX);
+    rc = dir_strings(job->conn, st, job->pool, DIR_MEMBERSHIPS_MAX,
+                     &answer.groups, &n);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    answer.groups_count = (uint16_t) n;
+
+    return dir_memberships_answer_encode_new(job->pool, &answer, &job->answer);
+}
+
+
 ph_int_t
 dir_op_lookup(dir_job_t *job)
 {
@@ -206,8 +290,7 @@ dir_op_lookup(dir_job_t *job)
 
     rc = dir_lookup_request_decode_all(job->req->body, job->pool, &request);
     if (rc == PH_OK) {
-        rc = dir_entry_find(job->conn, job->pool, request.by, request.key,
-                            &row);
+        rc = ops_find(job, request.by, request.key, &row);
     }
 
     if (rc == PH_OK) {
@@ -252,8 +335,7 @@ dir_op_properties(dir_job_t *job)
     rc = dir_properties_request_decode_all(job->req->body, job->pool,
                                            &request);
     if (rc == PH_OK) {
-        rc = dir_entry_find(job->conn, job->pool, request.by, request.key,
-                            &row);
+        rc = ops_find(job, request.by, request.key, &row);
     }
     if (rc == PH_OK) {
         rc = dir_properties(job->conn, job->pool, &row, true, &answer.props);
@@ -276,27 +358,6 @@ dir_op_properties(dir_job_t *job)
     }
 
     return dir_properties_answer_encode_new(job->pool, &answer, &job->answer);
-}
-
-
-/* A user sees the entries of his organisation, a daemon all of them. */
-static ph_int_t
-ops_organisation(dir_job_t *job, uint32_t *id_r)
-{
-    ph_int_t   rc;
-    dir_row_t  me;
-
-    *id_r = 0;
-    if (job->ticket.kind != PH_TICKET_USER) {
-        return PH_OK;
-    }
-
-    rc = dir_entry_by_address(job->conn, job->pool, job->ticket.user, &me);
-    if (rc == PH_OK) {
-        *id_r = me.organisation_id;
-    }
-
-    return rc == PH_NOTFOUND ? PH_DENIED : rc;
 }
 
 

@@ -181,6 +181,7 @@ ph_int_t dir_op_resolve(dir_job_t *job);
 ph_int_t dir_op_properties(dir_job_t *job);
 ph_int_t dir_op_watch(dir_job_t *job);
 ph_int_t dir_op_search(dir_job_t *job);
+ph_int_t dir_op_memberships(dir_job_t *job);
 ph_int_t dir_op_nspi(dir_job_t *job);
 ph_int_t dir_op_organisation_list(dir_job_t *job);
 ph_int_t dir_op_organisation_create(dir_job_t *job);

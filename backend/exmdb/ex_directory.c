@@ -28,6 +28,7 @@ struct ex_ask_s {
     ex_ask_t     *next;        /* waiting for our own ticket */
     ex_t         *ex;
     ex_facts_pt   answer;
+    ex_groups_pt  groups;      /* asked for instead */
     void         *data;
     uint8_t       by;
     uint32_t      generation;
@@ -174,7 +175,8 @@ static ph_str_t
 ex_facts_key(const ex_cached_t *c)
 {
     return c->by == DIR_BY_DN ? c->facts->entry.legacy_dn
-                              : c->facts->entry.address;
+           : c->by == DIR_BY_PUBLIC ? c->facts->entry.domain
+           : c->facts->entry.address;
 }
 
 
@@ -226,7 +228,7 @@ ex_facts_keep(ex_directory_t *dir, uint8_t by, ex_facts_t *facts)
     uint32_t      b;
     ex_cached_t  *c;
 
-    if (by == DIR_BY_ID) {
+    if (by == DIR_BY_ID || facts->entry.status == 3) {
         return;
     }
 
@@ -279,7 +281,12 @@ ex_facts_cached(ex_directory_t *dir, uint8_t by, ph_str_t key)
 static void
 ex_ask_end(ex_ask_t *ask, ph_int_t rc, ex_facts_t *facts)
 {
-    ask->answer(rc, facts, ask->data);
+    if (ask->groups != NULL) {
+        ask->groups(rc, 0, NULL, ask->data);
+    } else {
+        ask->answer(rc, facts, ask->data);
+    }
+
     free(ask);
 }
 
@@ -329,6 +336,62 @@ ex_ask_answer(ph_wire_status_t status, ph_str_t body, void *data)
 
 
 static void
+ex_groups_answer(ph_wire_status_t status, ph_str_t body, void *data)
+{
+    ph_int_t                   rc;
+    ph_pool_t                 *pool;
+    ex_ask_t                  *ask = data;
+    dir_memberships_answer_t   answer;
+
+    pool = (status == PH_WIRE_OK) ? ph_pool_create("groups", 0) : NULL;
+
+    if (pool == NULL) {
+        if (status == PH_WIRE_DENIED) {
+            ask->ex->directory->ticket_expires = 0;
+        }
+
+        ex_ask_end(ask, status == PH_WIRE_NOT_FOUND ? PH_NOTFOUND : PH_ERROR,
+                   NULL);
+        return;
+    }
+
+    rc = dir_memberships_answer_decode_all(body, pool, &answer);
+    if (rc == PH_OK) {
+        ask->groups(PH_OK, answer.groups_count, answer.groups, ask->data);
+        free(ask);
+    } else {
+        ex_ask_end(ask, PH_ERROR, NULL);
+    }
+
+    ph_pool_destroy(&pool);
+}
+
+
+static ph_int_t
+ex_ask_groups(ex_ask_t *ask, ph_pool_t *pool)
+{
+    ph_int_t                    rc;
+    ph_str_t                    body;
+    ex_directory_t             *dir = ask->ex->directory;
+    dir_memberships_request_t   request;
+
+    memset(&request, 0, sizeof(request));
+    request.by = ask->by;
+    request.key.len = ask->key_len;
+    request.key.data = ask->key;
+
+    rc = dir_memberships_request_encode_new(pool, &request, &body);
+    if (rc == PH_OK) {
+        rc = ph_wire_call(dir->client, DIR_OP_MEMBERSHIPS,
+                          (ph_str_t) { dir->ticket_len, dir->ticket }, body,
+                          EX_DIR_TIMEOUT, ex_groups_answer, ask, NULL);
+    }
+
+    return rc;
+}
+
+
+static void
 ex_ask_send(ex_ask_t *ask)
 {
     ph_int_t              rc;
@@ -349,8 +412,11 @@ ex_ask_send(ex_ask_t *ask)
     request.key.data = ask->key;
     ask->generation = dir->generation;
 
-    rc = dir_lookup_request_encode_new(pool, &request, &body);
-    if (rc == PH_OK) {
+    rc = (ask->groups != NULL)
+         ? ex_ask_groups(ask, pool)
+         : dir_lookup_request_encode_new(pool, &request, &body);
+
+    if (rc == PH_OK && ask->groups == NULL) {
         rc = ph_wire_call(dir->client, DIR_OP_LOOKUP,
                           (ph_str_t) { dir->ticket_len, dir->ticket }, body,
                           EX_DIR_TIMEOUT, ex_ask_answer, ask, NULL);
@@ -364,11 +430,73 @@ ex_ask_send(ex_ask_t *ask)
 }
 
 
+/* Sends a question, or keeps it until there is a ticket to send it with. */
+static ph_int_t
+ex_ask_start(ex_t *ex, uint8_t by, ph_str_t key, ex_facts_pt answer,
+    ex_groups_pt groups, void *data)
+{
+    ex_ask_t        *ask;
+    ex_directory_t  *dir = ex->directory;
+
+    ask = (key.len <= 4096) ? malloc(sizeof(ex_ask_t) + key.len) : NULL;
+    if (ask == NULL) {
+        return key.len <= 4096 ? PH_NOMEM : PH_NOTFOUND;
+    }
+
+    ask->ex = ex;
+    ask->answer = answer;
+    ask->groups = groups;
+    ask->data = data;
+    ask->by = by;
+    ask->key_len = key.len;
+    if (key.len) {
+        memcpy(ask->key, key.data, key.len);
+    }
+
+    if (ph_now_ms() < dir->ticket_expires) {
+        ex_ask_send(ask);
+        return PH_OK;
+    }
+
+    ask->next = dir->waiting;
+    dir->waiting = ask;
+    ex_ticket_fetch(dir);
+
+    return PH_OK;
+}
+
+
+void
+ex_groups_get(ex_t *ex, ph_str_t address, ex_groups_pt answer, void *data)
+{
+    ph_int_t  rc;
+
+    rc = ex_ask_start(ex, DIR_BY_ADDRESS, address, NULL, answer, data);
+    if (rc != PH_OK) {
+        answer(rc, 0, NULL, data);
+    }
+}
+
+
+uint32_t
+ex_directory_generation(const ex_t *ex)
+{
+    return ex->directory->generation + 1;
+}
+
+
+void
+ex_facts_put(ex_t *ex, uint8_t by, ex_facts_t *facts)
+{
+    ex_facts_keep(ex->directory, by, facts);
+}
+
+
 void
 ex_facts_get(ex_t *ex, uint8_t by, ph_str_t key, ex_facts_pt answer,
     void *data)
 {
-    ex_ask_t        *ask;
+    ph_int_t         rc;
     ex_facts_t      *facts;
     ex_directory_t  *dir = ex->directory;
 
@@ -380,29 +508,10 @@ ex_facts_get(ex_t *ex, uint8_t by, ph_str_t key, ex_facts_pt answer,
         return;
     }
 
-    ask = (key.len <= 4096) ? malloc(sizeof(ex_ask_t) + key.len) : NULL;
-    if (ask == NULL) {
-        answer(key.len <= 4096 ? PH_NOMEM : PH_NOTFOUND, NULL, data);
-        return;
+    rc = ex_ask_start(ex, by, key, answer, NULL, data);
+    if (rc != PH_OK) {
+        answer(rc, NULL, data);
     }
-
-    ask->ex = ex;
-    ask->answer = answer;
-    ask->data = data;
-    ask->by = by;
-    ask->key_len = key.len;
-    if (key.len) {
-        memcpy(ask->key, key.data, key.len);
-    }
-
-    if (ph_now_ms() < dir->ticket_expires) {
-        ex_ask_send(ask);
-        return;
-    }
-
-    ask->next = dir->waiting;
-    dir->waiting = ask;
-    ex_ticket_fetch(dir);
 }
 
 

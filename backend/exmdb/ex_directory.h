@@ -43,6 +43,20 @@ void ex_facts_unref(ex_facts_t **facts);
 ph_int_t ex_facts_fetch(ex_t *ex, ph_pool_t *pool, uint8_t by, ph_str_t key,
     dir_entry_t *entry_r);
 
+/* Puts an entry into the cache as if the directory had told it. */
+void ex_facts_put(ex_t *ex, uint8_t by, ex_facts_t *facts);
+
+/*
+ * The groups that a user belongs to; PH_ERROR when the directory cannot be
+ * asked.  The strings live during the call.
+ */
+typedef void (*ex_groups_pt)(ph_int_t rc, uint32_t n, const ph_str_t *groups,
+    void *data);
+void ex_groups_get(ex_t *ex, ph_str_t address, ex_groups_pt answer,
+    void *data);
+/* Grows with each change in the directory that we heard of; never 0. */
+uint32_t ex_directory_generation(const ex_t *ex);
+
 /* Keys of the tickets, newest first; replaced as a whole. */
 const ph_ticket_keys_t *ex_directory_keys(const ex_t *ex);
 /*

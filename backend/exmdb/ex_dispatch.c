@@ -1,6 +1,7 @@
 /* Runs ROPs one after the other and builds the answer; on a thread. */
 
 #include "ex_execute.h"
+#include "ex_access.h"
 #include "ex_rop.h"
 
 
@@ -256,6 +257,11 @@ ex_item_run(ex_execute_t *x, const ex_item_t *item, store_conn_t *conn,
         }
     }
 
+    if (ec == 0) {
+        ex_access_view(conn, rop->logon);
+        ec = ex_access_check(rop);
+    }
+
     if (item->info->response != NULL || item->info->failure != NULL) {
         size_t  size = sizeof(nothing);
 
@@ -491,6 +497,7 @@ void
 ex_dispatch_finish(ex_execute_t *x, store_conn_t *conn)
 {
     ex_answer_make(x, conn, NULL);
+    ex_access_view(conn, NULL);
 }
 
 
@@ -512,11 +519,13 @@ ex_dispatch(ex_execute_t *x, store_conn_t *conn)
         x->next++;
 
         if (x->fatal != PH_OK) {
-            return;
+            break;
         }
     }
 
-    if (x->next == x->n_items && x->ec == 0) {
+    if (x->fatal == PH_OK && x->next == x->n_items && x->ec == 0) {
         ex_answer_make(x, conn, &rop);
     }
+
+    ex_access_view(conn, NULL);
 }

@@ -144,7 +144,7 @@ ex_execute_start(ex_execute_t *x)
 
     for (l = x->session->logons; l != NULL; l = l->next) {
         if (l->mailbox == x->mailbox) {
-            x->ctx.public_logon = (l->flags & 0x2) != 0;
+            x->ctx.public_logon = l->is_public;
         }
     }
 
@@ -210,23 +210,33 @@ ex_execute_opened(ph_int_t rc, ex_mailbox_t *mb, void *data)
 static void
 ex_execute_logon_facts(ph_int_t rc, ex_facts_t *facts, void *data)
 {
-    ex_t          *ex;
-    ex_execute_t  *x = data;
+    ex_t                       *ex;
+    ex_execute_t               *x = data;
+    const dir_entry_t          *e;
+    const rop_logon_request_t  *r = x->items[x->next].request;
 
     ex = x->ex;
 
-    if (rc == PH_OK
-        && (facts->entry.status != 0
-            || (facts->entry.kind != DIR_KIND_USER
-                && facts->entry.kind != DIR_KIND_SHARED)))
-    {
-        rc = PH_NOTFOUND;
-    }
+    if (rc == PH_OK) {
+        e = &facts->entry;
 
-    if (rc == PH_OK && facts->entry.node.len != 0
-        && !ph_str_eq_c(facts->entry.node, ex->opt.node))
-    {
-        rc = PH_DECLINED;
+        if (e->status != 0
+            || (r->logon_flags & ROP_LOGON_PRIVATE
+                ? e->kind != DIR_KIND_USER && e->kind != DIR_KIND_SHARED
+                : e->kind != DIR_KIND_PUBLIC)
+            || (!ph_str_ieq(e->organisation,
+                            x->session->facts->entry.organisation)
+                && !x->session->admin))
+        {
+            rc = PH_NOTFOUND;
+
+        } else {
+            x->facts = ex_facts_ref(facts);
+
+            if (e->node.len != 0 && !ph_str_eq_c(e->node, ex->opt.node)) {
+                rc = PH_DECLINED;
+            }
+        }
     }
 
     x->logon_rc = rc;
@@ -234,8 +244,6 @@ ex_execute_logon_facts(ph_int_t rc, ex_facts_t *facts, void *data)
         ex_execute_inline(x);
         return;
     }
-
-    x->facts = ex_facts_ref(facts);
 
     if (ex_route_worker(ex, facts->entry.address) != ex->self) {
         x->logon_rc = PH_DENIED;
@@ -250,8 +258,9 @@ ex_execute_logon_facts(ph_int_t rc, ex_facts_t *facts, void *data)
 static void
 ex_execute_logon(ex_execute_t *x, const ex_item_t *item)
 {
-    ph_str_t                   dn;
-    const rop_logon_request_t *r = item->request;
+    ph_str_t                    dn;
+    const dir_entry_t          *me = &x->session->facts->entry;
+    const rop_logon_request_t  *r = item->request;
 
     x->stop = x->next + 1;
     x->logon_rc = PH_OK;
@@ -266,12 +275,12 @@ ex_execute_logon(ex_execute_t *x, const ex_item_t *item)
     }
 
     if (!(r->logon_flags & ROP_LOGON_PRIVATE)) {
-        x->logon_rc = PH_DECLINED;
-        ex_execute_inline(x);
+        ex_facts_get(x->ex, DIR_BY_PUBLIC, me->domain,
+                     ex_execute_logon_facts, x);
         return;
     }
 
-    if (ph_str_ieq(dn, x->session->facts->entry.legacy_dn)) {
+    if (ph_str_ieq(dn, me->legacy_dn)) {
         ex_execute_logon_facts(PH_OK, x->session->facts, x);
         return;
     }
@@ -283,6 +292,76 @@ ex_execute_logon(ex_execute_t *x, const ex_item_t *item)
     }
 
     ex_facts_get(x->ex, DIR_BY_DN, dn, ex_execute_logon_facts, x);
+}
+
+
+/* ---- groups of the user ---- */
+
+/* Does something of this request depend on the groups, and may ours be old? */
+static bool
+ex_execute_needs_groups(const ex_execute_t *x)
+{
+    uint32_t           i;
+    const ex_logon_t  *l;
+
+    if (x->session->groups_at == ex_directory_generation(x->ex)) {
+        return false;
+    }
+
+    for (l = x->session->logons; l != NULL; l = l->next) {
+        if (!l->is_owner) {
+            return true;
+        }
+    }
+
+    for (i = 0; i < x->n_items; i++) {
+        if (x->items[i].id == ROP_LOGON) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+static void
+ex_execute_groups(ph_int_t rc, uint32_t n, const ph_str_t *groups, void *data)
+{
+    size_t         size;
+    uint8_t       *p;
+    uint32_t       i;
+    ph_str_t      *list;
+    ex_execute_t  *x = data;
+    ex_session_t  *s = x->session;
+
+    if (rc == PH_OK || rc == PH_NOTFOUND) {
+        size = 0;
+        for (i = 0; i < n; i++) {
+            size += groups[i].len;
+        }
+
+        list = malloc(n * sizeof(ph_str_t) + size + 1);
+        if (list != NULL) {
+            p = (uint8_t *) (list + n);
+
+            for (i = 0; i < n; i++) {
+                list[i].data = p;
+                list[i].len = groups[i].len;
+                if (groups[i].len) {
+                    memcpy(p, groups[i].data, groups[i].len);
+                }
+                p += groups[i].len;
+            }
+
+            free(s->groups);
+            s->groups = list;
+            s->n_groups = n;
+            s->groups_at = x->groups_at;
+        }
+    }
+
+    /* without the directory he keeps what he had */
+    ex_execute_next(x);
 }
 
 
@@ -467,6 +546,13 @@ ex_execute_begin(ex_execute_t *x, ph_str_t user)
     ph_put_u16(&x->data, 0);
 
     s->executing = true;
+
+    if (ex_execute_needs_groups(x)) {
+        x->groups_at = ex_directory_generation(x->ex);
+        ex_groups_get(x->ex, s->facts->entry.address, ex_execute_groups, x);
+        return;
+    }
+
     ex_execute_next(x);
 }
 

@@ -79,6 +79,7 @@ struct ex_execute_s {
 
     ex_mailbox_t                   *mailbox;    /* of the piece; referenced */
     ex_facts_t                     *facts;      /* target of a Logon */
+    uint32_t                        groups_at; /* generation asked for */
     ph_int_t                        logon_rc;  /* why its mailbox is not open */
 
     ex_note_t                      *notes;      /* to be told */

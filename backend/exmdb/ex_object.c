@@ -153,6 +153,7 @@ ex_object_close(ex_object_t *o)
             }
         }
 
+        free(l->entryid);
         if (l->mailbox != NULL) {
             (void) ex_action_add(o->session, EX_ACT_MAILBOX_UNREF,
                                  l->mailbox);

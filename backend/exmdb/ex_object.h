@@ -49,7 +49,12 @@ struct ex_logon_s {
     ex_facts_t    *owner;     /* the mailbox's facts; referenced by it */
     uint32_t       flags;     /* OpenFlags */
     bool           is_owner;
+    bool           is_public;
     bool           spooler;
+    uint8_t        delegate;  /* STORE_DELEGATE_* of the user */
+    uint16_t       entryid_len;
+    store_viewer_t viewer;    /* the user, for the store */
+    uint8_t       *entryid;   /* of the user; malloc */
 };
 
 typedef struct {
@@ -64,6 +69,7 @@ typedef struct {
     uint64_t          fid;
     uint16_t          cpid;
     uint8_t           dead;    /* deleted by us while open */
+    bool              made;    /* by CreateMessage on this handle */
 } ex_message_t;
 
 typedef struct {

@@ -76,6 +76,9 @@ ex_props_get(ex_rop_t *rop, ex_object_t *o, const mapi_tags_t *tags,
         return ex_logon_get_all(rop, tags, limit, values_r);
 
     case EX_FOLDER:
+        if (ex_rop_rights(rop, ((ex_folder_t *) o)->fid) == 0) {
+            return PH_DENIED;
+        }
         return store_folder_get(rop->conn, ((ex_folder_t *) o)->fid, tags,
                                 limit, rop->pool, values_r);
 
@@ -129,7 +132,7 @@ ex_props_writable(ex_rop_t *rop, ex_object_t *o)
 
     case EX_FOLDER:
         return (ex_rop_rights(rop, ((ex_folder_t *) o)->fid)
-                & EX_RIGHT_OWNER) != 0;
+                & STORE_RIGHT_OWNER) != 0;
 
     case EX_MESSAGE:
         return store_message_is_writable(((ex_message_t *) o)->msg);

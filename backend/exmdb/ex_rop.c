@@ -94,32 +94,11 @@ ex_rop_is_owner(const ex_rop_t *rop)
 uint32_t
 ex_rop_rights(ex_rop_t *rop, uint64_t fid)
 {
-    uint32_t             i, n, rights;
-    store_permission_t  *rows;
-
     if (ex_rop_is_owner(rop)) {
-        return EX_RIGHTS_ALL;
+        return STORE_RIGHTS_ALL;
     }
 
-    if (store_permissions(rop->conn, fid, rop->pool, &n, &rows) != PH_OK) {
-        return 0;
-    }
-
-    rights = 0;
-
-    for (i = 0; i < n; i++) {
-        if (rows[i].member == STORE_MEMBER_DEFAULT) {
-            rights = rows[i].rights;
-
-        } else if (rows[i].member != STORE_MEMBER_ANONYMOUS
-                   && ph_str_ieq(rows[i].address,
-                                 rop->session->facts->entry.address))
-        {
-            return rows[i].rights;
-        }
-    }
-
-    return rights;
+    return rop->logon->viewer.rights(rop->logon->viewer.data, rop->conn, fid);
 }
 
 

@@ -56,19 +56,4 @@ ph_int_t ex_rop_problems(ex_rop_t *rop, const store_problems_t *from,
 ph_int_t ex_row_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx,
     const mapi_tags_t *columns, const mapi_values_t *row);
 
-/* Rights (MS-OXCPERM 2.2.7) */
-#define EX_RIGHT_READ_ANY       0x0001
-#define EX_RIGHT_CREATE         0x0002
-#define EX_RIGHT_EDIT_OWNED     0x0008
-#define EX_RIGHT_DELETE_OWNED   0x0010
-#define EX_RIGHT_EDIT_ANY       0x0020
-#define EX_RIGHT_DELETE_ANY     0x0040
-#define EX_RIGHT_CREATE_SUB     0x0080
-#define EX_RIGHT_OWNER          0x0100
-#define EX_RIGHT_CONTACT        0x0200
-#define EX_RIGHT_VISIBLE        0x0400
-#define EX_RIGHT_FB_SIMPLE      0x0800
-#define EX_RIGHT_FB_DETAILED    0x1000
-#define EX_RIGHTS_ALL           0x1FFB
-
 #endif

@@ -216,6 +216,7 @@ ex_session_free(ex_session_t *s)
     s->facts->sessions--;
     ex_facts_unref(&s->facts);
     free(s->client);
+    free(s->groups);
     s->magic = 0;
     free(s);
 }

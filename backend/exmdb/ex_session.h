@@ -54,6 +54,12 @@ struct ex_session_s {
     ex_session_t    *wait_next;     /* parked on the same connection */
     ex_session_t   **wait_prev;
 
+    uint32_t         n_groups;      /* the user belongs to; changed between */
+    ph_str_t        *groups;        /* requests alone; one malloc */
+    uint32_t         groups_at;     /* generation of the directory, 0: never */
+    uint32_t         redirects;     /* to other servers, since redirected */
+    uint64_t         redirected;    /* ms */
+
     char            *client;        /* "address application", malloc */
 };
 

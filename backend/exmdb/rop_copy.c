@@ -1,6 +1,7 @@
 /* CopyTo and CopyProperties (MS-OXCPRPT 2.2.10, 2.2.11). */
 
 #include "ex_props.h"
+#include "ex_access.h"
 
 #define EX_COPY_MOVE          0x01
 #define EX_COPY_NO_OVERWRITE  0x02
@@ -291,7 +292,7 @@ rop_copy_subfolder(void *data, const store_folder_t *f, unsigned depth)
 static ph_int_t
 rop_copy_folder_below(ex_rop_t *rop, const mapi_tags_t *excluded)
 {
-    bool             below;
+    bool             below, all;
     uint32_t         i;
     uint64_t         copy;
     ph_int_t         rc;
@@ -314,6 +315,18 @@ rop_copy_folder_below(ex_rop_t *rop, const mapi_tags_t *excluded)
 
     if (below) {
         return PH_CONFLICT;
+    }
+
+    /* what he may not read, or put there, is not copied for him */
+    rc = ex_access_below(rop, from, STORE_RIGHT_READ_ANY, &all);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    if (!all || !(ex_rop_rights(rop, from) & STORE_RIGHT_READ_ANY)
+        || !(ex_rop_rights(rop, w.to) & STORE_RIGHT_CREATE))
+    {
+        return PH_DENIED;
     }
 
     if (!rop_tag_in(excluded, PR_CONTAINER_CONTENTS)) {
@@ -443,7 +456,10 @@ rop_copy_check(ex_rop_t *rop, uint8_t flags)
         return ecNotSupported;
     }
 
-    if (rop->in->kind == EX_FOLDER && (flags & EX_COPY_MOVE)) {
+    if (rop->in->kind == EX_FOLDER
+        && ((flags & EX_COPY_MOVE) || rop->logon->is_public
+            || rop->dst->logon->is_public))
+    {
         return ecNotSupported;
     }
 

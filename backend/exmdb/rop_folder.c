@@ -1,6 +1,7 @@
 /* Folders (MS-OXCFOLD). */
 
 #include "ex_rop.h"
+#include "ex_access.h"
 
 #define EX_OPEN_SOFT_DELETED  0x04
 
@@ -58,8 +59,9 @@ rop_open_folder(ex_rop_t *rop, const rop_open_folder_request_t *req,
         return ecNotFound;
     }
 
+    /* that it exists is not his to know */
     if (ex_rop_rights(rop, f.id) == 0) {
-        return ecAccessDenied;
+        return ecNotFound;
     }
 
     if (rop_folder_make(rop, f.id, f.type) == NULL) {
@@ -69,6 +71,26 @@ rop_open_folder(ex_rop_t *rop, const rop_open_folder_request_t *req,
     res->has_rules = f.has_rules;
 
     return 0;
+}
+
+
+/* Who makes a folder in somebody else's store owns it (MS-OXCPERM 3.2.4). */
+static ph_int_t
+rop_folder_creator(ex_rop_t *rop, uint64_t fid)
+{
+    store_permission_t   p;
+    const dir_entry_t   *me = &rop->session->facts->entry;
+
+    if (ex_rop_is_owner(rop) && !rop->logon->is_public) {
+        return PH_OK;
+    }
+
+    memset(&p, 0, sizeof(p));
+    p.address = me->address;
+    p.name = me->display_name;
+    p.rights = STORE_RIGHTS_SHOWN;
+
+    return store_permission_set(rop->conn, fid, &p, NULL);
 }
 
 
@@ -107,8 +129,12 @@ rop_create_folder(ex_rop_t *rop, const rop_create_folder_request_t *req,
         return ecNotFound;
     }
 
-    if (!(ex_rop_rights(rop, parent->fid) & EX_RIGHT_CREATE_SUB)) {
+    if (!(ex_rop_rights(rop, parent->fid) & STORE_RIGHT_CREATE_SUB)) {
         return ecAccessDenied;
+    }
+
+    if (req->folder_type == STORE_FOLDER_SEARCH && rop->logon->is_public) {
+        return ecNotSupported;
     }
 
     memset(&n, 0, sizeof(n));
@@ -127,12 +153,27 @@ rop_create_folder(ex_rop_t *rop, const rop_create_folder_request_t *req,
         return ex_ec(rop, rc);
     }
 
+    if (existed && ex_rop_rights(rop, fid) == 0) {
+        return ecDuplicateName;
+    }
+
+    if (!existed) {
+        rc = rop_folder_creator(rop, fid);
+        if (rc != PH_OK) {
+            return ex_ec(rop, rc);
+        }
+    }
+
     if (rop_folder_make(rop, fid, req->folder_type) == NULL) {
         return ecServerOOM;
     }
 
-    /* IsExistingFolder is 0 in private mailboxes (MS-OXCFOLD 2.2.1.2.2) */
     res->folder_id = store_eid(fid);
+
+    /* of private mailboxes it is 0 (MS-OXCFOLD 2.2.1.2.2) */
+    if (existed && rop->logon->is_public) {
+        res->is_existing_folder = 1;
+    }
 
     return 0;
 }
@@ -142,7 +183,7 @@ uint32_t
 rop_delete_folder(ex_rop_t *rop, const rop_delete_folder_request_t *req,
     rop_delete_folder_response_t *res)
 {
-    bool             partial;
+    bool             partial, all;
     ph_int_t         rc;
     uint64_t         fid;
     store_folder_t   f;
@@ -171,8 +212,23 @@ rop_delete_folder(ex_rop_t *rop, const rop_delete_folder_request_t *req,
         return ecNotFound;
     }
 
-    if (!(ex_rop_rights(rop, fid) & EX_RIGHT_OWNER)) {
+    if (ex_rop_rights(rop, fid) == 0) {
+        return ecNotFound;
+    }
+
+    if (!(ex_rop_rights(rop, fid) & STORE_RIGHT_OWNER)) {
         return ecAccessDenied;
+    }
+
+    rc = ex_access_below(rop, fid, STORE_RIGHT_OWNER, &all);
+    if (rc != PH_OK) {
+        return ex_ec(rop, rc);
+    }
+
+    if (!all && (req->flags & STORE_DEL_FOLDERS)) {
+        /* something of others is in it: it stays */
+        res->partial_completion = 1;
+        return 0;
     }
 
     partial = false;
@@ -187,7 +243,7 @@ static uint32_t
 rop_folder_empty(ex_rop_t *rop, unsigned flags, uint8_t associated,
     uint8_t *partial_r)
 {
-    bool          partial;
+    bool          partial, all;
     ph_int_t      rc;
     ex_folder_t  *f;
 
@@ -200,15 +256,21 @@ rop_folder_empty(ex_rop_t *rop, unsigned flags, uint8_t associated,
         return ecNotSupported;
     }
 
-    if (!(ex_rop_rights(rop, f->fid) & EX_RIGHT_DELETE_ANY)) {
+    if (!(ex_rop_rights(rop, f->fid) & STORE_RIGHT_DELETE_ANY)) {
         return ecAccessDenied;
+    }
+
+    /* subfolders go with their owner's right alone */
+    rc = ex_access_below(rop, f->fid, STORE_RIGHT_OWNER, &all);
+    if (rc != PH_OK) {
+        return ex_ec(rop, rc);
     }
 
     partial = false;
     rc = store_folder_empty(rop->conn, f->fid,
-        flags | STORE_DEL_MESSAGES | STORE_DEL_FOLDERS
+        flags | STORE_DEL_MESSAGES | (all ? STORE_DEL_FOLDERS : 0)
         | (associated ? STORE_DEL_ASSOCIATED : 0), &partial);
-    *partial_r = partial;
+    *partial_r = partial || !all;
 
     return ex_ec(rop, rc);
 }
@@ -266,8 +328,12 @@ rop_move_folder(ex_rop_t *rop, const rop_move_folder_request_t *req,
         return ec;
     }
 
-    if (!(ex_rop_rights(rop, ex_rop_id(req->folder_id)) & EX_RIGHT_OWNER)
-        || !(ex_rop_rights(rop, dst->fid) & EX_RIGHT_CREATE_SUB))
+    if (ex_rop_rights(rop, ex_rop_id(req->folder_id)) == 0) {
+        return ecNotFound;
+    }
+
+    if (!(ex_rop_rights(rop, ex_rop_id(req->folder_id)) & STORE_RIGHT_OWNER)
+        || !(ex_rop_rights(rop, dst->fid) & STORE_RIGHT_CREATE_SUB))
     {
         return ecAccessDenied;
     }
@@ -283,7 +349,7 @@ uint32_t
 rop_copy_folder(ex_rop_t *rop, const rop_copy_folder_request_t *req,
     rop_copy_folder_response_t *res)
 {
-    bool            below;
+    bool            below, all;
     uint32_t        ec;
     ph_int_t        rc;
     uint64_t        fid, copy;
@@ -299,10 +365,25 @@ rop_copy_folder(ex_rop_t *rop, const rop_copy_folder_request_t *req,
 
     fid = ex_rop_id(req->folder_id);
 
-    if (!(ex_rop_rights(rop, fid) & EX_RIGHT_READ_ANY)
-        || !(ex_rop_rights(rop, dst->fid) & EX_RIGHT_CREATE_SUB))
+    if (ex_rop_rights(rop, fid) == 0) {
+        return ecNotFound;
+    }
+
+    if (!(ex_rop_rights(rop, fid) & STORE_RIGHT_READ_ANY)
+        || !(ex_rop_rights(rop, dst->fid) & STORE_RIGHT_CREATE_SUB))
     {
         return ecAccessDenied;
+    }
+
+    if (req->want_recursive) {
+        rc = ex_access_below(rop, fid, STORE_RIGHT_READ_ANY, &all);
+        if (rc != PH_OK) {
+            return ex_ec(rop, rc);
+        }
+
+        if (!all) {
+            return ecAccessDenied;
+        }
     }
 
     if (ex_rop_actor(rop, &actor) != PH_OK) {
@@ -345,13 +426,6 @@ rop_folder_table(ex_rop_t *rop, uint8_t flags, bool hierarchy,
 
     fid = f->fid;
 
-    if (!(ex_rop_rights(rop, fid)
-          & (hierarchy ? (EX_RIGHT_VISIBLE | EX_RIGHT_READ_ANY)
-                       : EX_RIGHT_READ_ANY)))
-    {
-        return ecAccessDenied;
-    }
-
     t = ex_rop_make(rop, EX_TABLE, sizeof(ex_table_t), rop->in);
     if (t == NULL) {
         return ecServerOOM;
@@ -368,7 +442,10 @@ rop_folder_table(ex_rop_t *rop, uint8_t flags, bool hierarchy,
     rc = hierarchy ? store_table_hierarchy(rop->conn, fid, how, &t->t)
                    : store_table_contents(rop->conn, fid, how, &t->t);
 
-    if (rc == PH_OK && !hierarchy) {
+    if (rc == PH_OK && !hierarchy && rop->logon->viewer.no_private) {
+        rc = store_table_count(rop->conn, t->t, rows_r);
+
+    } else if (rc == PH_OK && !hierarchy) {
         /* from the folder's counters, without a look at the messages */
         rc = store_folder_find(rop->conn, rop->pool, fid, &facts);
 
@@ -428,12 +505,19 @@ rop_get_contents_table(ex_rop_t *rop,
 
 /* ---- messages of a folder ---- */
 
+static bool
+rop_folder_has(ex_rop_t *rop, uint64_t fid, uint32_t rights)
+{
+    return (ex_rop_rights(rop, fid) & rights) != 0;
+}
+
+
 uint32_t
 rop_move_copy_messages(ex_rop_t *rop,
     const rop_move_copy_messages_request_t *req,
     rop_move_copy_messages_response_t *res)
 {
-    uint32_t       ec, need;
+    uint32_t       ec, n, refused;
     uint64_t      *ids;
     ph_int_t       rc;
     ex_folder_t   *src, *dst;
@@ -450,11 +534,10 @@ rop_move_copy_messages(ex_rop_t *rop,
 
     src = (ex_folder_t *) rop->in;
 
-    need = req->want_copy ? EX_RIGHT_READ_ANY
-                          : EX_RIGHT_READ_ANY | EX_RIGHT_DELETE_ANY;
-
-    if ((ex_rop_rights(rop, src->fid) & need) != need
-        || !(ex_rop_rights(rop, dst->fid) & EX_RIGHT_CREATE))
+    if (!(ex_rop_rights(rop, dst->fid) & STORE_RIGHT_CREATE)
+        || (!req->want_copy && !rop_folder_has(rop, src->fid,
+                                    STORE_RIGHT_DELETE_ANY
+                                    | STORE_RIGHT_DELETE_OWNED)))
     {
         return ecAccessDenied;
     }
@@ -464,14 +547,21 @@ rop_move_copy_messages(ex_rop_t *rop,
         return ecServerOOM;
     }
 
-    rc = req->want_copy
-         ? store_messages_copy(rop->conn, src->fid, dst->fid,
-                               req->message_ids_count, ids, NULL, &many)
-         : store_messages_move(rop->conn, src->fid, dst->fid,
-                               req->message_ids_count, ids, NULL, &many);
+    n = req->message_ids_count;
+    rc = ex_access_items(rop, req->want_copy
+                              ? STORE_ACCESS_READ
+                              : STORE_ACCESS_READ | STORE_ACCESS_DELETE,
+                         &n, ids, &refused);
+    if (rc == PH_OK) {
+        rc = req->want_copy
+             ? store_messages_copy(rop->conn, src->fid, dst->fid, n, ids,
+                                   NULL, &many)
+             : store_messages_move(rop->conn, src->fid, dst->fid, n, ids,
+                                   NULL, &many);
+    }
 
     if (rc == PH_OK) {
-        res->partial_completion = many.failed != 0;
+        res->partial_completion = many.failed != 0 || refused != 0;
     }
 
     return ex_ec(rop, rc);
@@ -482,6 +572,7 @@ static uint32_t
 rop_messages_delete(ex_rop_t *rop, bool hard, uint16_t n,
     const mapi_eid_t *eids, uint8_t *partial_r)
 {
+    uint32_t       left, refused;
     uint64_t      *ids;
     ph_int_t       rc;
     ex_folder_t   *f;
@@ -492,7 +583,9 @@ rop_messages_delete(ex_rop_t *rop, bool hard, uint16_t n,
         return ecNotSupported;
     }
 
-    if (!(ex_rop_rights(rop, f->fid) & EX_RIGHT_DELETE_ANY)) {
+    if (!rop_folder_has(rop, f->fid, STORE_RIGHT_DELETE_ANY
+                                     | STORE_RIGHT_DELETE_OWNED))
+    {
         return ecAccessDenied;
     }
 
@@ -501,9 +594,14 @@ rop_messages_delete(ex_rop_t *rop, bool hard, uint16_t n,
         return ecServerOOM;
     }
 
-    rc = store_messages_delete(rop->conn, f->fid, hard, n, ids, &many);
+    left = n;
+    rc = ex_access_items(rop, STORE_ACCESS_DELETE, &left, ids, &refused);
     if (rc == PH_OK) {
-        *partial_r = many.failed != 0;
+        rc = store_messages_delete(rop->conn, f->fid, hard, left, ids, &many);
+    }
+
+    if (rc == PH_OK) {
+        *partial_r = many.failed != 0 || refused != 0;
     }
 
     return ex_ec(rop, rc);
@@ -533,7 +631,7 @@ uint32_t
 rop_set_read_flags(ex_rop_t *rop, const rop_set_read_flags_request_t *req,
     rop_set_read_flags_response_t *res)
 {
-    uint32_t       n_receipts;
+    uint32_t       n, need, refused, n_receipts;
     uint64_t      *ids, *receipts;
     ph_int_t       rc;
     ex_folder_t   *f;
@@ -549,11 +647,29 @@ rop_set_read_flags(ex_rop_t *rop, const rop_set_read_flags_request_t *req,
         return ecServerOOM;
     }
 
-    rc = store_messages_set_read(rop->conn, f->fid, req->read_flags,
-                                 req->message_ids_count, ids, rop->pool,
-                                 &n_receipts, &receipts, &many);
+    /* of public folders everybody has a read state of his own */
+    need = rop->logon->is_public ? STORE_ACCESS_READ : STORE_ACCESS_MODIFY;
+    n = req->message_ids_count;
+
+    if (n == 0 && !rop_folder_has(rop, f->fid,
+                                  rop->logon->is_public
+                                  ? STORE_RIGHT_READ_ANY
+                                  : STORE_RIGHT_EDIT_ANY))
+    {
+        return ecAccessDenied;
+    }
+
+    rc = ex_access_items(rop, need, &n, ids, &refused);
+    if (rc == PH_OK && (n > 0 || req->message_ids_count == 0)) {
+        rc = store_messages_set_read(rop->conn, f->fid, req->read_flags,
+                                     n, ids, rop->pool, &n_receipts,
+                                     &receipts, &many);
+    } else {
+        memset(&many, 0, sizeof(many));
+    }
+
     if (rc == PH_OK) {
-        res->partial_completion = many.failed != 0;
+        res->partial_completion = many.failed != 0 || refused != 0;
     }
 
     return ex_ec(rop, rc);
@@ -565,11 +681,17 @@ rop_get_message_status(ex_rop_t *rop,
     const rop_get_message_status_request_t *req,
     rop_get_message_status_response_t *res)
 {
+    uint32_t      ec;
     ex_folder_t  *f;
 
     f = ex_rop_folder(rop);
     if (f == NULL) {
         return ecNullObject;
+    }
+
+    ec = ex_access_item(rop, ex_rop_id(req->message_id), STORE_ACCESS_READ);
+    if (ec != 0) {
+        return ec;
     }
 
     return ex_ec(rop, store_message_status(rop->conn, f->fid,
@@ -583,11 +705,17 @@ rop_set_message_status(ex_rop_t *rop,
     const rop_set_message_status_request_t *req,
     rop_set_message_status_response_t *res)
 {
+    uint32_t      ec;
     ex_folder_t  *f;
 
     f = ex_rop_folder(rop);
     if (f == NULL) {
         return ecNullObject;
+    }
+
+    ec = ex_access_item(rop, ex_rop_id(req->message_id), STORE_ACCESS_MODIFY);
+    if (ec != 0) {
+        return ec;
     }
 
     return ex_ec(rop, store_message_set_status(rop->conn, f->fid,

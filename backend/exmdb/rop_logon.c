@@ -1,8 +1,11 @@
 /* RopLogon, RopRelease and what is asked of a store (MS-OXCSTOR). */
 
 #include "ex_rop.h"
+#include "ex_access.h"
 #include "ex_stream.h"
+#include "mapi/mapi_guid.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #define EX_OPEN_ADMIN       0x00000001u
@@ -14,6 +17,16 @@
 #define EX_RESPONSE_OWNER     0x02
 #define EX_RESPONSE_SEND_AS   0x04
 #define EX_RESPONSE_OOF       0x10
+
+
+#define EX_REDIRECT_TIME   10000     /* ms in which a client may be sent */
+#define EX_REDIRECT_MAX    5         /* elsewhere this often */
+
+/* who logs on */
+typedef struct {
+    bool     owner;
+    uint8_t  delegate;      /* STORE_DELEGATE_* */
+} rop_who_t;
 
 
 /* MS-OXCROPS 2.2.3.1.2: the order of the folder ids */
@@ -48,41 +61,124 @@ rop_release(ex_rop_t *rop, const rop_release_request_t *req,
 }
 
 
+/*
+ * Whose logon it is going to be; an error code, or 0 (MS-OXCSTOR 3.2.5.1).
+ * What the user may do in somebody else's mailbox its rights decide later: here
+ * he only needs any at all.
+ */
+static uint32_t
+rop_logon_who(const ex_rop_t *rop, const rop_logon_request_t *req,
+    rop_who_t *who)
+{
+    bool              any;
+    uint32_t          flags;
+    ex_session_t     *s = rop->session;
+    const ex_facts_t *f = rop->x->facts;
+
+    who->owner = false;
+    who->delegate = 0;
+
+    if (s->admin || ((req->open_flags & EX_OPEN_ADMIN)
+                     && (s->rights & PH_RIGHT_ADMIN)))
+    {
+        who->owner = true;
+        who->delegate = STORE_DELEGATE_FULL;
+        return 0;
+    }
+
+    if (!(req->logon_flags & ROP_LOGON_PRIVATE)) {
+        return 0;
+    }
+
+    if (f->entry.user_id == s->facts->entry.user_id) {
+        who->owner = true;
+        who->delegate = STORE_DELEGATE_KNOWN;
+        return 0;
+    }
+
+    if (ex_access_logon(rop->conn, s, rop->pool, &flags, &any) != PH_OK) {
+        return ecLoginFailure;
+    }
+
+    if (!any) {
+        return ecLoginPerm;
+    }
+
+    who->delegate = (uint8_t) flags;
+    who->owner = (flags & STORE_DELEGATE_FULL) != 0;
+
+    return 0;
+}
+
+
+/* The mailbox is on another server: its name (MS-OXCROPS 2.2.3.1.4). */
+static uint32_t
+rop_logon_redirect(ex_rop_t *rop, const rop_logon_request_t *req,
+    rop_logon_failure_t *res)
+{
+    char               guid[MAPI_GUID_TEXT];
+    char              *name;
+    uint64_t           now;
+    ex_session_t      *s = rop->session;
+    const dir_entry_t *e = &rop->x->facts->entry;
+
+    now = ph_now_ms();
+    if (now - s->redirected > EX_REDIRECT_TIME) {
+        s->redirected = now;
+        s->redirects = 0;
+    }
+
+    if (++s->redirects > EX_REDIRECT_MAX) {
+        return ecServerPaused;
+    }
+
+    mapi_guid_text(&e->mailbox_guid, guid);
+    name = ph_psprintf(rop->pool, "/o=%.*s/ou=Exchange Administrative Group "
+                       "(FYDIBOHF23SPDLT)/cn=Configuration/cn=Servers/"
+                       "cn=%s@%.*s", PH_STR_ARG(e->organisation), guid,
+                       PH_STR_ARG(e->domain));
+    if (name == NULL) {
+        return ecServerOOM;
+    }
+
+    memset(res, 0, sizeof(*res));
+    res->logon_flags = req->logon_flags & 0x07;
+    res->server_name.data = (const uint8_t *) name;
+    res->server_name.len = ph_min(strlen(name) + 1, (size_t) UINT8_MAX);
+
+    return ecWrongServer;
+}
+
+
 static uint32_t
 rop_logon_refuse(const ex_rop_t *rop, const rop_logon_request_t *req)
 {
-    ph_int_t             rc = rop->x->logon_rc;
-    const ex_session_t  *s = rop->session;
-    const ex_facts_t    *f = rop->x->facts;
+    ph_int_t           rc = rop->x->logon_rc;
+    const ex_facts_t  *f = rop->x->facts;
 
     if (req->open_flags & ~EX_OPEN_KNOWN) {
         return ecError;
     }
 
-    if (!(req->logon_flags & ROP_LOGON_PRIVATE)) {
+    /* the two that say what is to be opened must agree */
+    if ((req->logon_flags & ROP_LOGON_PRIVATE)
+        && (req->open_flags & EX_OPEN_PUBLIC))
+    {
         return ecLoginFailure;
     }
 
     if (rc == PH_NOTFOUND) {
-        return ecUnknownUser;
-    }
-
-    if (f != NULL && f->entry.user_id != s->facts->entry.user_id
-        && !(s->admin || ((req->open_flags & EX_OPEN_ADMIN)
-                          && (s->rights & PH_RIGHT_ADMIN))))
-    {
-        return ecLoginPerm;
-    }
-
-    if (rc == PH_DENIED || rc == PH_DECLINED) {
-        return ecLoginFailure;
+        return (req->logon_flags & ROP_LOGON_PRIVATE) ? ecUnknownUser
+                                                      : ecLoginFailure;
     }
 
     if (rc != PH_OK || rop->conn == NULL || f == NULL) {
         return ecLoginFailure;
     }
 
-    if (!(req->open_flags & EX_OPEN_PER_MDB)) {
+    if ((req->logon_flags & ROP_LOGON_PRIVATE)
+        && !(req->open_flags & EX_OPEN_PER_MDB))
+    {
         return ecInvalidParam;
     }
 
@@ -110,14 +206,22 @@ rop_logon_time(rop_logon_time_t *t)
 
 
 static uint8_t
-rop_logon_flags(ex_rop_t *rop)
+rop_logon_flags(ex_rop_t *rop, const rop_who_t *who)
 {
     uint8_t        flags;
     uint32_t       tag;
     mapi_tags_t    tags;
     mapi_values_t  v;
 
-    flags = EX_RESPONSE_RESERVED | EX_RESPONSE_OWNER | EX_RESPONSE_SEND_AS;
+    flags = EX_RESPONSE_RESERVED;
+
+    if (who->owner) {
+        flags |= EX_RESPONSE_OWNER;
+    }
+
+    if (who->delegate & STORE_DELEGATE_SEND_AS) {
+        flags |= EX_RESPONSE_SEND_AS;
+    }
 
     tag = PR_OOF_STATE;
     tags.n = 1;
@@ -133,54 +237,119 @@ rop_logon_flags(ex_rop_t *rop)
 }
 
 
+/* The logon object, with the user as the store has to ask about him. */
+static ex_logon_t *
+rop_logon_make(ex_rop_t *rop, const rop_logon_request_t *req,
+    const rop_who_t *who)
+{
+    ph_wbuf_t      b;
+    ex_logon_t    *l;
+    ex_session_t  *s = rop->session;
+
+    ph_wbuf_init(&b, rop->pool, 8192);
+    ex_rop_entryid(&b, s->facts->entry.legacy_dn, 0);
+
+    l = ex_rop_make(rop, EX_LOGON, sizeof(ex_logon_t), NULL);
+    if (l == NULL || b.error) {
+        ex_rop_unmake(rop);
+        return NULL;
+    }
+
+    l->entryid = malloc(b.len);
+    if (l->entryid == NULL
+        || !ex_action_add(s, EX_ACT_MAILBOX_REF, rop->x->mailbox))
+    {
+        ex_rop_unmake(rop);
+        return NULL;
+    }
+
+    memcpy(l->entryid, b.data, b.len);
+    l->mailbox = rop->x->mailbox;
+    l->owner = rop->x->mailbox->facts;
+    l->flags = req->open_flags;
+    l->is_owner = who->owner;
+    l->is_public = !(req->logon_flags & ROP_LOGON_PRIVATE);
+    l->delegate = who->delegate;
+    l->o.logon_id = rop->item->logon_id;
+    l->viewer.entryid = (ph_str_t) { b.len, l->entryid };
+    l->viewer.no_private = !l->is_public && !l->is_owner
+                           && !(who->delegate & STORE_DELEGATE_PRIVATE);
+    ex_access_init(l);
+
+    l->next = s->logons;
+    s->logons = l;
+    rop->logon = l;
+
+    return l;
+}
+
+
+static void
+rop_logon_public(ex_rop_t *rop, rop_logon_response_t *res)
+{
+    size_t               i;
+    const store_info_t  *info = store_info(rop->x->mailbox->store);
+
+    /* root, IPM_SUBTREE, NON_IPM_SUBTREE, EFORMS REGISTRY; the rest are
+     * folders of servers long gone */
+    for (i = 0; i < 4; i++) {
+        res->folder_ids[i] = store_eid(STORE_PUBLIC_ROOT + i);
+    }
+
+    res->replid = 5;
+    res->replguid = info->mapping;
+}
+
+
 uint32_t
 rop_logon(ex_rop_t *rop, const rop_logon_request_t *req,
     rop_logon_response_t *res)
 {
     size_t               i;
     uint32_t             ec;
-    ex_logon_t          *l, *old;
-    ex_session_t        *s = rop->session;
-    ex_execute_t        *x = rop->x;
+    rop_who_t            who;
+    ex_logon_t          *old;
     const store_info_t  *info;
 
+    if (rop->x->logon_rc == PH_DECLINED && rop->x->facts != NULL
+        && !(req->open_flags & ~EX_OPEN_KNOWN))
+    {
+        return rop_logon_redirect(rop, req, (rop_logon_failure_t *) res);
+    }
+
     ec = rop_logon_refuse(rop, req);
+    if (ec == 0) {
+        ec = rop_logon_who(rop, req, &who);
+    }
+
     if (ec != 0) {
         return ec;
     }
 
-    old = ex_logon_find(s, rop->item->logon_id);
+    old = ex_logon_find(rop->session, rop->item->logon_id);
     if (old != NULL) {
         ex_object_release(&old->o);
     }
 
-    l = ex_rop_make(rop, EX_LOGON, sizeof(ex_logon_t), NULL);
-    if (l == NULL) {
+    if (rop_logon_make(rop, req, &who) == NULL) {
         return ecServerOOM;
     }
 
-    if (!ex_action_add(s, EX_ACT_MAILBOX_REF, x->mailbox)) {
-        ex_rop_unmake(rop);
-        return ecServerOOM;
+    ex_access_view(rop->conn, rop->logon);
+    res->logon_flags = req->logon_flags & 0x07;
+
+    if (rop->logon->is_public) {
+        rop_logon_public(rop, res);
+        return 0;
     }
 
-    l->mailbox = x->mailbox;
-    l->owner = x->mailbox->facts;
-    l->flags = req->open_flags;
-    l->is_owner = true;
-    l->o.logon_id = rop->item->logon_id;
-    l->next = s->logons;
-    s->logons = l;
-    rop->logon = l;
+    info = store_info(rop->x->mailbox->store);
 
-    info = store_info(x->mailbox->store);
-
-    res->logon_flags = (req->logon_flags & 0x07) | ROP_LOGON_PRIVATE;
     for (i = 0; i < ph_nelts(ex_logon_folders); i++) {
         res->folder_ids[i] = store_eid(ex_logon_folders[i]);
     }
 
-    res->response_flags = rop_logon_flags(rop);
+    res->response_flags = rop_logon_flags(rop, &who);
     res->mailbox_guid = info->guid;
     res->replid = 5;
     res->replguid = info->mapping;

@@ -1,6 +1,7 @@
 /* Messages (MS-OXCMSG 2.2.3). */
 
 #include "ex_rop.h"
+#include "ex_access.h"
 #include "rop_recipient.h"
 
 #define EX_OPEN_READ_WRITE    0x01
@@ -78,12 +79,14 @@ uint32_t
 rop_open_message(ex_rop_t *rop, const rop_open_message_request_t *req,
     rop_open_message_response_t *res)
 {
-    uint32_t       ec, rights;
+    uint32_t       ec, access;
     ph_int_t       rc;
     uint16_t       cpid;
     uint64_t       fid, mid;
     unsigned       flags;
     ex_message_t  *m;
+
+    store_message_fact_t  fact;
 
     if (rop->in->kind != EX_LOGON && rop->in->kind != EX_FOLDER) {
         return ecNullObject;
@@ -119,18 +122,20 @@ rop_open_message(ex_rop_t *rop, const rop_open_message_request_t *req,
 
     m->fid = store_message_fact(m->msg)->folder;
 
-    rights = ex_rop_rights(rop, m->fid);
-    if (!(rights & EX_RIGHT_READ_ANY)) {
-        ex_rop_unmake(rop);
-        return ecAccessDenied;
-    }
-
-    if ((flags & STORE_OPEN_WRITE) && !(rights & EX_RIGHT_EDIT_ANY)) {
-        store_message_set_writable(m->msg, false);
-
-        if ((req->open_mode_flags & EX_OPEN_BEST) == EX_OPEN_READ_WRITE) {
+    if (!ex_rop_is_owner(rop)) {
+        rc = store_message_access(rop->conn, mid, &access, &fact);
+        if (rc != PH_OK || !(access & STORE_ACCESS_READ)) {
             ex_rop_unmake(rop);
-            return ecAccessDenied;
+            return rc == PH_OK ? ecAccessDenied : ex_ec(rop, rc);
+        }
+
+        if ((flags & STORE_OPEN_WRITE) && !(access & STORE_ACCESS_MODIFY)) {
+            if ((req->open_mode_flags & EX_OPEN_BEST) == EX_OPEN_READ_WRITE) {
+                ex_rop_unmake(rop);
+                return ecAccessDenied;
+            }
+
+            store_message_set_writable(m->msg, false);
         }
     }
 
@@ -197,7 +202,7 @@ rop_create_message(ex_rop_t *rop, const rop_create_message_request_t *req,
         return ecNotSupported;
     }
 
-    if (!(ex_rop_rights(rop, fid) & EX_RIGHT_CREATE)) {
+    if (!(ex_rop_rights(rop, fid) & STORE_RIGHT_CREATE)) {
         return ecAccessDenied;
     }
 
@@ -214,8 +219,32 @@ rop_create_message(ex_rop_t *rop, const rop_create_message_request_t *req,
     }
 
     m->fid = fid;
+    m->made = true;
 
     return 0;
+}
+
+
+/* The rights when it is saved count, not those when it was opened. */
+static uint32_t
+rop_message_may_save(ex_rop_t *rop, ex_message_t *m)
+{
+    if (ex_rop_is_owner(rop) || store_message_is_embedded(m->msg)) {
+        return 0;
+    }
+
+    if (store_message_is_new(m->msg)) {
+        return (ex_rop_rights(rop, m->fid) & STORE_RIGHT_CREATE)
+               ? 0 : ecAccessDenied;
+    }
+
+    /* what he has just made he may go on with */
+    if (m->made) {
+        return 0;
+    }
+
+    return ex_access_item(rop, store_message_fact(m->msg)->id,
+                          STORE_ACCESS_MODIFY);
 }
 
 
@@ -225,6 +254,7 @@ rop_save_changes_message(ex_rop_t *rop,
     rop_save_changes_message_response_t *res)
 {
     bool            quota;
+    uint32_t        ec;
     ph_int_t        rc;
     ex_message_t   *m;
     store_actor_t   actor;
@@ -236,6 +266,11 @@ rop_save_changes_message(ex_rop_t *rop,
 
     if (!store_message_is_writable(m->msg)) {
         return ecError;
+    }
+
+    ec = rop_message_may_save(rop, m);
+    if (ec != 0) {
+        return ec;
     }
 
     if (ex_rop_actor(rop, &actor) != PH_OK) {
@@ -283,6 +318,7 @@ rop_set_message_read_flag(ex_rop_t *rop,
     rop_set_message_read_flag_response_t *res)
 {
     bool           changed, receipt;
+    uint32_t       ec;
     ph_int_t       rc;
     ex_message_t  *m;
 
@@ -293,6 +329,15 @@ rop_set_message_read_flag(ex_rop_t *rop,
 
     if (store_message_is_embedded(m->msg)) {
         return 0;
+    }
+
+    if (!store_message_is_new(m->msg)) {
+        ec = ex_access_item(rop, store_message_fact(m->msg)->id,
+                            rop->logon->is_public ? STORE_ACCESS_READ
+                                                  : STORE_ACCESS_MODIFY);
+        if (ec != 0) {
+            return ec;
+        }
     }
 
     changed = false;

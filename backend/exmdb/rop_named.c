@@ -1,11 +1,40 @@
 /* Named properties (MS-OXCPRPT 2.2.12 ff.). */
 
 #include "ex_rop.h"
+#include "ex_access.h"
 
 #define EX_NAMES_CREATE      0x02
 
 #define EX_QUERY_NO_STRINGS  0x01
 #define EX_QUERY_NO_IDS      0x02
+
+
+/*
+ * New names for who may write something here at all: the number of names is
+ * limited, and no stranger should use it up.
+ */
+static bool
+rop_may_name(ex_rop_t *rop)
+{
+    bool      any;
+    uint32_t  flags, rights;
+
+    if (ex_rop_is_owner(rop)) {
+        return true;
+    }
+
+    if (ex_access_logon(rop->conn, rop->session, rop->pool, &flags, &any)
+        != PH_OK || !any
+        || store_permission_any(rop->conn, rop->session->facts->entry.address,
+                                rop->session->n_groups, rop->session->groups,
+                                &rights) != PH_OK)
+    {
+        return false;
+    }
+
+    return (rights & (STORE_RIGHT_CREATE | STORE_RIGHT_EDIT_OWNED
+                      | STORE_RIGHT_EDIT_ANY | STORE_RIGHT_OWNER)) != 0;
+}
 
 
 uint32_t
@@ -47,7 +76,7 @@ rop_get_property_ids_from_names(ex_rop_t *rop,
 
     rc = store_named_ids(rop->conn,
                          (req->flags & EX_NAMES_CREATE)
-                         && ex_rop_is_owner(rop),
+                         && rop_may_name(rop),
                          req->names_count, req->names, res->ids);
     if (rc == PH_TOOBIG) {
         return ecMAPIOOM;

@@ -9,7 +9,7 @@
 #define EX_ROW_MODIFY       0x02
 #define EX_ROW_REMOVE       0x04
 
-#define EX_RIGHTS_FREE_BUSY (EX_RIGHT_FB_SIMPLE | EX_RIGHT_FB_DETAILED)
+#define EX_RIGHTS_FREE_BUSY (STORE_RIGHT_FB_SIMPLE | STORE_RIGHT_FB_DETAILED)
 #define EX_ENTRYID_FIXED    28
 
 
@@ -25,10 +25,6 @@ rop_get_permissions_table(ex_rop_t *rop,
     f = ex_rop_folder(rop);
     if (f == NULL) {
         return ecNotSupported;
-    }
-
-    if (!(ex_rop_rights(rop, f->fid) & (EX_RIGHT_OWNER | EX_RIGHT_VISIBLE))) {
-        return ecAccessDenied;
     }
 
     return ex_memory_table_make(rop, f->fid, req->table_flags) != NULL
@@ -74,6 +70,13 @@ ex_permission_rows(ex_rop_t *rop, uint64_t fid, uint8_t flags, uint32_t *n_r,
     mapi_values_t       *rows;
     store_permission_t  *p;
 
+    /* asked with each read (MS-OXCPERM 3.2.5.1) */
+    if (!(ex_rop_rights(rop, fid)
+          & (STORE_RIGHT_OWNER | STORE_RIGHT_VISIBLE)))
+    {
+        return PH_DENIED;
+    }
+
     rc = store_permissions(rop->conn, fid, rop->pool, &n, &p);
     if (rc != PH_OK) {
         return rc;
@@ -99,7 +102,7 @@ ex_permission_rows(ex_rop_t *rop, uint64_t fid, uint8_t flags, uint32_t *n_r,
                      : (p[i].member == STORE_MEMBER_ANONYMOUS)
                      ? ph_str_lit("Anonymous") : p[i].name;
         v[2].tag = PR_MEMBER_RIGHTS;
-        v[2].u.i4 = (int32_t) (p[i].rights & EX_RIGHTS_ALL);
+        v[2].u.i4 = (int32_t) (p[i].rights & STORE_RIGHTS_ALL);
         if (!(flags & EX_PERM_FREE_BUSY)) {
             v[2].u.i4 &= (int32_t) ~EX_RIGHTS_FREE_BUSY;
         }
@@ -125,22 +128,22 @@ ex_permission_rows(ex_rop_t *rop, uint64_t fid, uint8_t flags, uint32_t *n_r,
 static uint32_t
 rop_rights_complete(uint32_t r)
 {
-    r &= EX_RIGHTS_ALL;
+    r &= STORE_RIGHTS_ALL;
 
-    if (r & (EX_RIGHT_READ_ANY | EX_RIGHT_OWNER)) {
-        r |= EX_RIGHT_VISIBLE;
+    if (r & (STORE_RIGHT_READ_ANY | STORE_RIGHT_OWNER)) {
+        r |= STORE_RIGHT_VISIBLE;
     }
 
-    if (r & EX_RIGHT_DELETE_ANY) {
-        r |= EX_RIGHT_DELETE_OWNED;
+    if (r & STORE_RIGHT_DELETE_ANY) {
+        r |= STORE_RIGHT_DELETE_OWNED;
     }
 
-    if (r & EX_RIGHT_EDIT_ANY) {
-        r |= EX_RIGHT_EDIT_OWNED;
+    if (r & STORE_RIGHT_EDIT_ANY) {
+        r |= STORE_RIGHT_EDIT_OWNED;
     }
 
-    if (r & EX_RIGHT_FB_DETAILED) {
-        r |= EX_RIGHT_FB_SIMPLE;
+    if (r & STORE_RIGHT_FB_DETAILED) {
+        r |= STORE_RIGHT_FB_SIMPLE;
     }
 
     return r;
@@ -238,7 +241,8 @@ rop_member_change(ex_rop_t *rop, uint64_t fid,
 
         rc = store_permission_remove(rop->conn, fid, member);
 
-        return ex_ec(rop, rc);
+        /* who is not there is passed over (MS-OXCPERM 3.2.5.2) */
+        return rc == PH_NOTFOUND ? 0 : ex_ec(rop, rc);
     }
 
     if (!(row->flags & EX_ROW_MODIFY) || r == NULL) {
@@ -258,7 +262,7 @@ rop_member_change(ex_rop_t *rop, uint64_t fid,
     } else if (member != STORE_MEMBER_DEFAULT
                && member != STORE_MEMBER_ANONYMOUS)
     {
-        return ecNotFound;
+        return 0;
     }
 
     if (!free_busy) {
@@ -270,6 +274,22 @@ rop_member_change(ex_rop_t *rop, uint64_t fid,
     p.rights = rop_rights_complete(rights);
 
     return ex_ec(rop, store_permission_set(rop->conn, fid, &p, NULL));
+}
+
+
+/* Default and Anonymous are there for ever: only their rights change. */
+static bool
+rop_row_is_reserved(const rop_permission_data_t *row)
+{
+    mapi_values_t        props;
+    const mapi_value_t  *id;
+
+    props.n = row->props_count;
+    props.v = row->props;
+    id = mapi_find(&props, PR_MEMBER_ID);
+
+    return (row->flags & EX_ROW_MODIFY) && id != NULL
+           && (id->u.i8 == 0 || id->u.i8 == -1);
 }
 
 
@@ -291,7 +311,7 @@ rop_modify_permissions(ex_rop_t *rop,
         return ecNotSupported;
     }
 
-    if (!(ex_rop_rights(rop, f->fid) & EX_RIGHT_OWNER)) {
+    if (!(ex_rop_rights(rop, f->fid) & STORE_RIGHT_OWNER)) {
         return ecAccessDenied;
     }
 
@@ -299,9 +319,12 @@ rop_modify_permissions(ex_rop_t *rop,
         rc = store_permissions(rop->conn, f->fid, rop->pool, &n, &rows);
 
         for (k = 0; rc == PH_OK && k < n; k++) {
-            if (rows[k].member != STORE_MEMBER_DEFAULT
-                && rows[k].member != STORE_MEMBER_ANONYMOUS)
-            {
+            /* all but the default (MS-OXCPERM 2.2.2.1) */
+            if (rows[k].member == STORE_MEMBER_ANONYMOUS) {
+                rows[k].rights = 0;
+                rc = store_permission_set(rop->conn, f->fid, &rows[k], NULL);
+
+            } else if (rows[k].member != STORE_MEMBER_DEFAULT) {
                 rc = store_permission_remove(rop->conn, f->fid,
                                              rows[k].member);
             }
@@ -313,6 +336,13 @@ rop_modify_permissions(ex_rop_t *rop,
     }
 
     for (i = 0; i < req->rows_count; i++) {
+        if ((req->modify_flags & EX_PERM_REPLACE)
+            && !(req->rows[i].flags & EX_ROW_ADD)
+            && !rop_row_is_reserved(&req->rows[i]))
+        {
+            return ecInvalidParam;
+        }
+
         ec = rop_member_change(rop, f->fid, &req->rows[i],
                                (req->modify_flags & EX_PERM_FREE_BUSY) != 0);
         if (ec != 0) {

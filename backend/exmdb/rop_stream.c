@@ -35,6 +35,11 @@ rop_open_stream(ex_rop_t *rop, const rop_open_stream_request_t *req,
         return ecNotSupported;
     }
 
+    /* PidTagSecurityDescriptorAsXml (MS-OXCPERM 3.2.5.3) */
+    if (rop->in->kind == EX_FOLDER && MAPI_ID(req->tag) == 0x0E6A) {
+        return ecNotImplemented;
+    }
+
     switch (MAPI_TYPE(req->tag)) {
     case PT_BINARY:
     case PT_UNICODE:
@@ -48,6 +53,16 @@ rop_open_stream(ex_rop_t *rop, const rop_open_stream_request_t *req,
     mode = (req->open_mode_flags & 2) ? STORE_STREAM_CREATE
            : (req->open_mode_flags & 1) ? STORE_STREAM_WRITE
            : STORE_STREAM_READ;
+
+    if (rop->in->kind == EX_FOLDER) {
+        if (mode != STORE_STREAM_READ && rop->logon->is_public) {
+            return ecNotSupported;
+        }
+
+        if (ex_rop_rights(rop, ((ex_folder_t *) rop->in)->fid) == 0) {
+            return ecAccessDenied;
+        }
+    }
 
     if (mode != STORE_STREAM_READ && !ex_props_writable(rop, rop->in)) {
         return ecAccessDenied;

@@ -35,6 +35,12 @@ enum {
     STORE_CONV_ACTIONS = 0x1D, STORE_LAST_BUILTIN = 0xFF
 };
 
+/* those of a public store */
+enum {
+    STORE_PUBLIC_ROOT = 0x01, STORE_PUBLIC_IPM = 0x02,
+    STORE_PUBLIC_NON_IPM = 0x03, STORE_PUBLIC_EFORMS = 0x04
+};
+
 static inline mapi_eid_t store_eid(uint64_t id)
 {
     return mapi_eid(1, id);

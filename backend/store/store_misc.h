@@ -91,6 +91,13 @@ ph_int_t store_permissions(store_conn_t *conn, uint64_t fid, ph_pool_t *pool,
  * row. *member_r may be NULL. */
 ph_int_t store_permission_set(store_conn_t *conn, uint64_t fid,
     const store_permission_t *p, int64_t *member_r);
+/* The stored rows; fn must not use the connection.  address "" is the default,
+ * "*" anonymous, else lower case. */
+ph_int_t store_permission_each(store_conn_t *conn, uint64_t fid,
+    void (*fn)(void *data, ph_str_t address, uint32_t rights), void *data);
+/* All rights that these addresses, or everybody, have on any folder. */
+ph_int_t store_permission_any(store_conn_t *conn, ph_str_t user,
+    uint32_t n_groups, const ph_str_t *groups, uint32_t *rights_r);
 ph_int_t store_permission_remove(store_conn_t *conn, uint64_t fid,
     int64_t member);
 

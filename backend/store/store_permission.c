@@ -136,3 +136,50 @@ store_permission_remove(store_conn_t *conn, uint64_t fid, int64_t member)
 
     return store_changes(conn) ? PH_OK : PH_NOTFOUND;
 }
+
+ph_int_t
+store_permission_each(store_conn_t *conn, uint64_t fid,
+    void (*fn)(void *data, ph_str_t address, uint32_t rights), void *data)
+{
+    ph_int_t       rc;
+    sqlite3_stmt  *s;
+
+    store_try(store_q(conn, SQL_PERMISSION_RIGHTS, &s, "u", fid));
+    while ((rc = store_step(conn, s)) == PH_OK) {
+        fn(data, store_col_str(s, 0), store_col_u32(s, 1));
+    }
+    store_done(conn, &s);
+
+    return rc == PH_DONE ? PH_OK : rc;
+}
+
+static ph_int_t
+permission_any_of(store_conn_t *conn, ph_str_t address, uint32_t *rights)
+{
+    ph_int_t       rc;
+    sqlite3_stmt  *s;
+
+    store_try(store_q(conn, SQL_PERMISSION_OF, &s, "t", address));
+    while ((rc = store_step(conn, s)) == PH_OK) {
+        *rights |= store_col_u32(s, 0);
+    }
+    store_done(conn, &s);
+
+    return rc == PH_DONE ? PH_OK : rc;
+}
+
+ph_int_t
+store_permission_any(store_conn_t *conn, ph_str_t user, uint32_t n_groups,
+    const ph_str_t *groups, uint32_t *rights_r)
+{
+    uint32_t  i;
+
+    *rights_r = 0;
+    store_try(permission_any_of(conn, user, rights_r));
+    store_try(permission_any_of(conn, ADDRESS_DEFAULT, rights_r));
+    for (i = 0; i < n_groups; i++) {
+        store_try(permission_any_of(conn, groups[i], rights_r));
+    }
+
+    return PH_OK;
+}
