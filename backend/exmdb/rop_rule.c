@@ -32,7 +32,7 @@ rop_get_rules_table(ex_rop_t *rop, const rop_get_rules_table_request_t *req,
         return ecNotSupported;
     }
 
-    if (!(ex_rop_rights(rop, f->fid) & EX_RIGHT_OWNER)) {
+    if (!(ex_rop_rights(rop, f->fid) & STORE_RIGHT_OWNER)) {
         return ecAccessDenied;
     }
 
@@ -424,7 +424,7 @@ rop_modify_rules(ex_rop_t *rop, const rop_modify_rules_request_t *req,
         return ecInvalidParam;
     }
 
-    if (!(ex_rop_rights(rop, f->fid) & EX_RIGHT_OWNER)) {
+    if (!(ex_rop_rights(rop, f->fid) & STORE_RIGHT_OWNER)) {
         return ecAccessDenied;
     }
 
