@@ -289,8 +289,11 @@ ex_item_run(ex_execute_t *x, const ex_item_t *item, store_conn_t *conn,
         return true;
     }
 
-    if (ec == ecBufferTooSmall && start > 2) {
-        /* more room comes with a buffer of its own */
+    if (ec == ecBufferTooSmall
+        && (start > 2 || item->id == ROP_FAST_TRANSFER_SOURCE_GET_BUFFER))
+    {
+        /* more room comes with a buffer of its own; or (MS-OXCFXICS
+         * 3.2.5.8.1.5) the client asks for less */
         return false;
     }
 
@@ -388,6 +391,10 @@ ex_chain(ex_execute_t *x, store_conn_t *conn, ex_rop_t *rop)
             left = 0;
         }
 
+    } else if (item.id == ROP_FAST_TRANSFER_SOURCE_GET_BUFFER) {
+        left = UINT32_MAX;
+        need = 8192;
+
     } else {
         read = *(const rop_read_stream_request_t *) item.request;
         left = (read.byte_count == 0xBABE) ? read.maximum_byte_count
@@ -426,7 +433,7 @@ ex_chain(ex_execute_t *x, store_conn_t *conn, ex_rop_t *rop)
 
         if (rows) {
             query.row_count = (uint16_t) left;
-        } else {
+        } else if (item.id == ROP_READ_STREAM) {
             read.maximum_byte_count = left;
         }
 
@@ -467,7 +474,8 @@ ex_answer_make(ex_execute_t *x, store_conn_t *conn, ex_rop_t *rop)
 
     last = (x->n_items > 0) ? &x->items[x->n_items - 1] : NULL;
     chain = rop != NULL && rop->more && (x->r.flags & EX_FLAG_CHAIN)
-            && (last->id == ROP_QUERY_ROWS || last->id == ROP_READ_STREAM);
+            && (last->id == ROP_QUERY_ROWS || last->id == ROP_READ_STREAM
+                || last->id == ROP_FAST_TRANSFER_SOURCE_GET_BUFFER);
     compress = !(x->r.flags & EX_FLAG_NO_COMPRESS)
                && (last == NULL || last->id != ROP_READ_STREAM);
 

@@ -26,11 +26,13 @@
 #define EX_FX_USE_CPID       0x02
 #define EX_FX_RECOVER        0x04
 #define EX_FX_FORCE_UNICODE  0x08
-#define EX_FX_PARTIAL_ITEM   0x10
-#define EX_FX_SEND_OPTIONS   0x1F
+#define EX_FX_PARTIAL_ITEMS  0x10
 
 typedef struct ex_fx_out_s    ex_fx_out_t;
 typedef struct ex_fx_in_s     ex_fx_in_t;
+
+/* TransferStatus (2.2.3.1.1.5.2) */
+enum { EX_FX_ERROR = 0, EX_FX_PARTIAL = 1, EX_FX_NO_ROOM = 2, EX_FX_DONE = 3 };
 
 /* ---- downloads ---- */
 
@@ -39,7 +41,7 @@ typedef struct ex_fx_in_s     ex_fx_in_t;
  * elements (a few; they stay in memory until they are sent) or an object, and
  * returns PH_OK; PH_DONE: that was all.  Anything else ends the transfer with
  * that error.
- * `recover` (may be NULL) is told that the object put last could not be told to
+ * `recover` is told that the object put last could not be told to
  * its end; the errorInfo element is in the stream already.  PH_OK to go on.
  */
 typedef struct {
@@ -74,8 +76,12 @@ ph_int_t ex_fx_put_value(ex_rop_t *rop, ex_fx_out_t *out,
 ph_int_t ex_fx_put_long(ex_fx_out_t *out, uint32_t tag, uint32_t value);
 ph_int_t ex_fx_put_blob(ex_fx_out_t *out, uint32_t tag, ph_str_t value);
 
-/* Which properties and subobjects of an object are told. */
-#define EX_FX_BEST_BODY    0x0001   /* bodies as they are stored */
+/*
+ * Which properties and subobjects of an object are told.  A body is always told
+ * in the form in which it is stored, as current servers do whatever BestBody
+ * says.
+ */
+#define EX_FX_NO_MTIME     0x0001   /* CopyMessages without SendEntryId */
 #define EX_FX_IDS          0x0002   /* source and change keys, entry id */
 #define EX_FX_MID          0x0004   /* PidTagMid first */
 #define EX_FX_DELPROPS     0x0008   /* MetaTagFXDelProp before subobjects */
@@ -93,8 +99,8 @@ typedef struct {
 /*
  * Puts `propList messageChildren` of a message on the stack: it is told when
  * this call has returned to the stream.  The stream closes msg in the end (also
- * on error).  tags apply to this message, not to those inside it.
- * no_recipients: of what ICS calls a message of class REPORT.*.
+ * on error).  what is copied; its tags apply to this message, not to those
+ * inside it.  With EX_FX_SYNC a message of class REPORT has no recipients.
  */
 ph_int_t ex_fx_put_message(ex_rop_t *rop, ex_fx_out_t *out,
     store_message_t *msg, const ex_fx_what_t *what);
@@ -162,14 +168,15 @@ ex_fx_in_t *ex_fx_in_create(ex_rop_t *rop, ex_object_t *target,
 void ex_fx_in_destroy(ex_fx_in_t **in);
 /*
  * The next bytes, cut anywhere.  Needs a writer.  0 or the MAPI error, which is
- * kept: ecFxUnexpectedMarker for what breaks the grammar.
+ * kept: ecFxUnexpectedMarker for what breaks the grammar.  *used_r bytes were
+ * looked at.
  */
-uint32_t ex_fx_in_put(ex_rop_t *rop, ex_fx_in_t *in, ph_str_t bytes);
+uint32_t ex_fx_in_put(ex_rop_t *rop, ex_fx_in_t *in, ph_str_t bytes,
+    size_t *used_r);
 
 typedef struct {
     ex_object_t  o;
     ex_fx_in_t  *in;
-    uint64_t     taken;      /* bytes */
 } ex_fx_dest_t;
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "ex_object.h"
 #include "ex_session.h"
+#include "ex_fx.h"
 #include "ex_notify.h"
 #include "ex_stream.h"
 #include "ex_submit.h"
@@ -197,6 +198,14 @@ ex_object_close(ex_object_t *o)
         if (sub->sub != NULL) {
             (void) ex_action_add(o->session, EX_ACT_SUB_DEL, sub->sub);
         }
+        break;
+
+    case EX_FX_SOURCE:
+        ex_fx_source_close(o);
+        break;
+
+    case EX_FX_DEST:
+        ex_fx_in_destroy(&((ex_fx_dest_t *) o)->in);
         break;
     }
 }

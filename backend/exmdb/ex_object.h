@@ -24,7 +24,9 @@ typedef enum {
     EX_STREAM,
     EX_TABLE,
     EX_MEMORY_TABLE,       /* permissions, rules: rows made when read */
-    EX_SUBSCRIPTION
+    EX_SUBSCRIPTION,
+    EX_FX_SOURCE,          /* a FastTransfer download (ex_fx.h) */
+    EX_FX_DEST             /* an upload */
 } ex_kind_t;
 
 typedef struct ex_object_s  ex_object_t;
