@@ -11,6 +11,7 @@ use utf8;
 use Test::More;
 
 use Posthorn::Codec;
+use Posthorn::FX qw(fx_source fx_read fx_write fx_dest);
 use Posthorn::MAPI qw(PR EC ec_name eid);
 use Posthorn::Test;
 
@@ -876,6 +877,48 @@ subtest 'handles' => sub {
             [ 'GetPropertiesAll', {}, $store ]);
         ok(@{ $x->{props} } > 5, "Execute with flags $flags");
     }
+};
+
+# the rest is in t/fasttransfer.t
+subtest 'fast transfer' => sub {
+    my $x = new_message('transferred', open => 1);
+    my $h = $m->rop('FastTransferSourceCopyTo', { level => 0,
+        copy_flags => 0, send_options => 1, excluded_tags => [] },
+        $x->{handle})->{handle};
+    rop_is('ecSuccess', 'TellVersion', {}, $h);
+    my $data = fx_read($m, $h);
+    my $to = new_message('', open => 1);
+    fx_write($m, fx_dest($m, 1, $to->{handle}), $data);
+    fx_write($m, fx_dest($m, 1, $to->{handle}), $data, 50,
+        'FastTransferDestinationPutBufferExtended');
+    is($m->get($to->{handle}, 'PR_SUBJECT')->{PR_SUBJECT}, 'transferred',
+        'there and back');
+    for (['CopyTo', $folder], ['CopyProperties', $folder],
+        ['CopyFolder', $folder],
+        ['CopyMessages', $folder, message_ids => [ $x->{message_id} ] ])
+    {
+        my ($kind, $on, %f) = @$_;
+        ok(length fx_read($m, fx_source($m, $kind, $on, %f)), $kind);
+        $f{tags} = [] if $kind eq 'CopyProperties';
+        $f{excluded_tags} = [] if $kind eq 'CopyTo';
+        rop_is('ecNotSupported', "FastTransferSource$kind", { %f }, $store,
+            "$kind of a logon");
+        rop_is('ecInvalidParam', "FastTransferSource$kind",
+            { %f, send_options => 0x80 }, $on, "$kind: unknown options");
+        rop_is('ecInvalidParam', "FastTransferSource$kind",
+            { %f, copy_flags => 0x80 }, $on, "$kind: unknown flags");
+    }
+    rop_is('ecNotSupported', 'FastTransferSourceGetBuffer',
+        { buffer_size => 0x100 }, $folder, 'GetBuffer of a folder');
+    rop_is('ecNotSupported', 'FastTransferDestinationPutBuffer',
+        { data => 'x' }, $folder, 'PutBuffer to a folder');
+    rop_is('ecNotSupported', 'FastTransferDestinationPutBufferExtended',
+        { data => 'x' }, $folder, 'PutBufferExtended to a folder');
+    rop_is('ecInvalidParam', 'FastTransferDestinationConfigure',
+        { source_operation => 5 }, $folder, 'an unknown operation');
+    rop_is('ecNotSupported', 'FastTransferDestinationConfigure',
+        { source_operation => 1 }, $store, 'into a logon');
+    $m->release($x->{handle}, $to->{handle}, $h);
 };
 
 subtest 'unhandled' => sub {
