@@ -105,8 +105,8 @@ ex_fx_list_refuse(ex_rop_t *rop, ex_fx_out_t *out, const ex_fx_list_t *l,
 {
     uint32_t  rights = ex_fx_rights(rop, out, fid);
 
-    if (!(rights & EX_RIGHT_READ_ANY)
-        || ((l->flags & EX_FX_MOVE) && !(rights & EX_RIGHT_DELETE_ANY)))
+    if (!(rights & STORE_RIGHT_READ_ANY)
+        || ((l->flags & EX_FX_MOVE) && !(rights & STORE_RIGHT_DELETE_ANY)))
     {
         return ecAccessDenied;
     }
@@ -367,7 +367,7 @@ ex_fx_folder_begin(ex_rop_t *rop, ex_fx_out_t *out, ex_fx_folder_t *d)
     out->mid = 0;
 
     rights = ex_fx_rights(rop, out, d->fid);
-    warning = (d->what.flags & EX_FX_MOVE) && !(rights & EX_RIGHT_OWNER)
+    warning = (d->what.flags & EX_FX_MOVE) && !(rights & STORE_RIGHT_OWNER)
               ? ecAccessDenied : 0;
 
     /* a subfolder, or the folder of CopyTo: its id comes first */
@@ -488,7 +488,7 @@ ex_fx_folder_sub(ex_rop_t *rop, ex_fx_out_t *out, ex_fx_folder_t *d)
     }
 
     if (!(ex_fx_rights(rop, out, fid)
-          & (EX_RIGHT_VISIBLE | EX_RIGHT_READ_ANY | EX_RIGHT_OWNER)))
+          & (STORE_RIGHT_VISIBLE | STORE_RIGHT_READ_ANY | STORE_RIGHT_OWNER)))
     {
         return PH_OK;
     }

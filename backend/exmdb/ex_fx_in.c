@@ -186,7 +186,7 @@ ex_fx_in_folder_make(ex_fx_in_t *in, ex_fx_target_t *t)
         return ex_fx_in_flush(in, t);
     }
 
-    if (!ex_fx_in_may(in, t - 1, EX_RIGHT_CREATE_SUB)) {
+    if (!ex_fx_in_may(in, t - 1, STORE_RIGHT_CREATE_SUB)) {
         return PH_DENIED;
     }
 
@@ -209,7 +209,7 @@ ex_fx_in_folder_make(ex_fx_in_t *in, ex_fx_target_t *t)
     t->made = true;
     t->ours = !existed;
 
-    if (existed && !ex_fx_in_may(in, t, EX_RIGHT_OWNER)) {
+    if (existed && !ex_fx_in_may(in, t, STORE_RIGHT_OWNER)) {
         ex_fx_in_forget(t);
     }
 
@@ -357,7 +357,7 @@ ex_fx_in_message_start(ex_fx_in_t *in, bool associated)
         return rc;
     }
 
-    if (!ex_fx_in_may(in, t, EX_RIGHT_CREATE)) {
+    if (!ex_fx_in_may(in, t, STORE_RIGHT_CREATE)) {
         return PH_DENIED;
     }
 
@@ -698,7 +698,7 @@ ex_fx_in_del_prop(ex_fx_in_t *in, uint32_t tag)
         return PH_INVALID;
     }
 
-    if (!ex_fx_in_may(in, t, EX_RIGHT_DELETE_ANY)) {
+    if (!ex_fx_in_may(in, t, STORE_RIGHT_DELETE_ANY)) {
         return PH_DENIED;
     }
 

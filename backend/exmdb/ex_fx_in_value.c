@@ -167,7 +167,7 @@ ex_fx_in_flush(ex_fx_in_t *in, ex_fx_target_t *t)
         values.n = n;
         rc = PH_OK;
 
-        if (!t->ours && !(ex_rop_rights(in->rop, t->fid) & EX_RIGHT_OWNER)) {
+        if (!t->ours && !(ex_rop_rights(in->rop, t->fid) & STORE_RIGHT_OWNER)) {
             rc = PH_DENIED;
 
         } else if (n > 0) {
@@ -268,7 +268,7 @@ ex_fx_in_open(ex_fx_in_t *in, ex_fx_target_t *t, uint32_t tag)
         return store_attach_stream(conn, t->att, tag, STORE_STREAM_CREATE,
                                    &in->stream);
     case EX_FX_T_FOLDER:
-        if (!t->ours && !(ex_rop_rights(in->rop, t->fid) & EX_RIGHT_OWNER)) {
+        if (!t->ours && !(ex_rop_rights(in->rop, t->fid) & STORE_RIGHT_OWNER)) {
             return PH_DENIED;
         }
         return store_folder_stream(conn, t->fid, tag, STORE_STREAM_CREATE,

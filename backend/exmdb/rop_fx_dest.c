@@ -25,9 +25,9 @@ rop_fx_dest_check(ex_rop_t *rop, uint8_t operation)
 
         rights = ex_rop_rights(rop, folder->fid);
 
-        if ((operation == EX_FX_COPY_MESSAGES && !(rights & EX_RIGHT_CREATE))
+        if ((operation == EX_FX_COPY_MESSAGES && !(rights & STORE_RIGHT_CREATE))
             || (operation == EX_FX_COPY_FOLDER
-                && !(rights & EX_RIGHT_CREATE_SUB)))
+                && !(rights & STORE_RIGHT_CREATE_SUB)))
         {
             return ecAccessDenied;
         }

@@ -177,7 +177,7 @@ rop_fx_copy_object(ex_rop_t *rop, uint8_t level, uint8_t send, uint32_t flags,
     if ((flags & EX_FX_MOVE) && fid != 0
         && !(ex_rop_rights(rop, fid)
              & (rop->in->kind == EX_FOLDER
-                ? EX_RIGHT_OWNER : EX_RIGHT_DELETE_ANY)))
+                ? STORE_RIGHT_OWNER : STORE_RIGHT_DELETE_ANY)))
     {
         return ecAccessDenied;
     }
