@@ -27,12 +27,18 @@ ex_memory_columns(ex_memory_table_t *t, const mapi_tags_t *tags)
     uint32_t   i;
     uint32_t  *columns;
 
+    /* after a failure the table has no columns (MS-OXCTABL 3.2.5.2) */
+    free(t->columns);
+    t->columns = NULL;
+    t->n_columns = 0;
+
     if (tags->n == 0) {
         return ecInvalidParam;
     }
 
     for (i = 0; i < tags->n; i++) {
         if (!mapi_type_valid(MAPI_TYPE(tags->tag[i]))
+            || MAPI_TYPE(tags->tag[i]) == PT_UNSPECIFIED
             || MAPI_TYPE(tags->tag[i]) == PT_ERROR)
         {
             return ecInvalidParam;
@@ -45,7 +51,6 @@ ex_memory_columns(ex_memory_table_t *t, const mapi_tags_t *tags)
     }
 
     memcpy(columns, tags->tag, tags->n * sizeof(uint32_t));
-    free(t->columns);
     t->columns = columns;
     t->n_columns = tags->n;
 
@@ -56,6 +61,10 @@ ex_memory_columns(ex_memory_table_t *t, const mapi_tags_t *tags)
 uint32_t
 ex_memory_restrict(ex_memory_table_t *t, const mapi_restriction_t *r)
 {
+    if (!t->rules) {
+        return ecNotSupported;
+    }
+
     if (t->pool != NULL) {
         ph_pool_destroy(&t->pool);
     }
@@ -270,4 +279,114 @@ ex_memory_seek(ex_rop_t *rop, ex_memory_table_t *t, uint8_t origin,
     t->pos = (uint32_t) to;
 
     return PH_OK;
+}
+
+
+uint32_t
+ex_memory_fraction(ex_rop_t *rop, ex_memory_table_t *t, uint32_t numerator,
+    uint32_t denominator)
+{
+    uint32_t        n;
+    ph_int_t        rc;
+    mapi_values_t  *rows;
+
+    rc = ex_memory_rows(rop, t, &n, &rows);
+    if (rc == PH_OK) {
+        t->pos = (uint32_t) ((uint64_t) n * ph_min(numerator, denominator)
+                             / denominator);
+    }
+
+    return ex_ec(rop, rc);
+}
+
+
+mapi_tags_t
+ex_memory_columns_all(const ex_memory_table_t *t)
+{
+    mapi_tags_t  tags;
+
+    static const uint32_t  rules[] = {
+        PR_RULE_ID, PR_RULE_SEQUENCE, PR_RULE_STATE, PR_RULE_NAME,
+        PR_RULE_PROVIDER, PR_RULE_LEVEL, PR_RULE_USER_FLAGS,
+        PR_RULE_PROVIDER_DATA, PR_RULE_CONDITION, PR_RULE_ACTIONS
+    };
+    static const uint32_t  members[] = {
+        PR_MEMBER_ID, PR_MEMBER_NAME, PR_MEMBER_RIGHTS, PR_ENTRYID
+    };
+
+    tags.n = t->rules ? ph_nelts(rules) : ph_nelts(members);
+    tags.tag = t->rules ? rules : members;
+
+    return tags;
+}
+
+
+uint32_t
+ex_memory_find(ex_rop_t *rop, ex_memory_table_t *t,
+    const rop_find_row_request_t *req, rop_find_row_response_t *res)
+{
+    bool            match, backward;
+    uint32_t        i, n;
+    ph_int_t        rc;
+    ph_wbuf_t       b;
+    mapi_eval_t     eval;
+    mapi_values_t  *rows;
+
+    if (!t->rules) {
+        return ecNotSupported;
+    }
+
+    if (t->columns == NULL) {
+        return ecNullObject;
+    }
+
+    /* there are no bookmarks in such a table */
+    if (req->origin > STORE_SEEK_END) {
+        return req->origin == 3 ? ecInvalidBookmark : ecInvalidParam;
+    }
+
+    if (rop->room < 2) {
+        return ecBufferTooSmall;
+    }
+
+    rc = ex_memory_rows(rop, t, &n, &rows);
+    if (rc != PH_OK) {
+        return ex_ec(rop, rc);
+    }
+
+    backward = (req->flags & 1) != 0;
+    memset(&eval, 0, sizeof(eval));
+    eval.get = ex_memory_value;
+
+    i = req->origin == STORE_SEEK_BEGINNING ? 0
+        : req->origin == STORE_SEEK_END ? n : ph_min(t->pos, n);
+
+    while (backward ? i > 0 : i < n) {
+        i -= backward;
+        match = true;
+
+        if (req->has_restriction) {
+            eval.data = &rows[i];
+            rc = mapi_restriction_eval(&req->restriction, &eval, &match);
+            if (rc != PH_OK) {
+                return ex_ec(rop, rc);
+            }
+        }
+
+        if (match) {
+            t->pos = i;
+            ph_wbuf_init(&b, rop->pool, rop->room - 2);
+            rc = ex_memory_row(rop, t, &rows[i], &b);
+            if (rc == PH_OK) {
+                res->has_row_data = 1;
+                res->row = ph_wbuf_str(&b);
+            }
+
+            return rc == PH_DONE ? 0 : ex_ec(rop, rc);
+        }
+
+        i += !backward;
+    }
+
+    return ecNotFound;
 }

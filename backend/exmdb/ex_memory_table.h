@@ -22,6 +22,13 @@ uint32_t ex_memory_position(ex_rop_t *rop, ex_memory_table_t *t,
 ph_int_t ex_memory_seek(ex_rop_t *rop, ex_memory_table_t *t, uint8_t origin,
     int32_t offset, int32_t *moved_r, bool *less_r);
 
+uint32_t ex_memory_fraction(ex_rop_t *rop, ex_memory_table_t *t,
+    uint32_t numerator, uint32_t denominator);
+/* of rules tables only (MS-OXCTABL 3.2.5.14) */
+uint32_t ex_memory_find(ex_rop_t *rop, ex_memory_table_t *t,
+    const rop_find_row_request_t *req, rop_find_row_response_t *res);
+mapi_tags_t ex_memory_columns_all(const ex_memory_table_t *t);
+
 /* Rows of the permission table (rop_permission.c), in the request's pool. */
 ph_int_t ex_permission_rows(ex_rop_t *rop, uint64_t fid, uint8_t flags,
     uint32_t *n_r, mapi_values_t **rows_r);

@@ -98,6 +98,7 @@ typedef struct {
     bool            attachments;
     bool            search;
     bool            columns;    /* SetColumns succeeded */
+    bool            conversation; /* of the mailbox, not of a folder */
     uint64_t        fid;
 } ex_table_t;
 

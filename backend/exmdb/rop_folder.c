@@ -11,7 +11,8 @@
 #define EX_TABLE_NO_NOTIFY    0x10
 #define EX_TABLE_DELETED      0x20
 #define EX_TABLE_UNICODE      0x40
-#define EX_TABLE_SUPPRESS     0x80    /* hierarchy; contents: conversations */
+#define EX_TABLE_SUPPRESS     0x80    /* hierarchy */
+#define EX_TABLE_CONVERSATION 0x80    /* contents */
 
 
 /* A folder object, or a logon, which stands for its root here. */
@@ -437,12 +438,21 @@ rop_folder_table(ex_rop_t *rop, uint8_t flags, bool hierarchy,
     t->search = (f->type == STORE_FOLDER_SEARCH);
 
     how = flags & EX_TABLE_DELETED;
+    if (!hierarchy && (flags & EX_TABLE_CONVERSATION)) {
+        how |= STORE_TABLE_CONVERSATION;
+    }
+
     how |= flags & (hierarchy ? EX_TABLE_DEPTH : EX_TABLE_ASSOCIATED);
 
     rc = hierarchy ? store_table_hierarchy(rop->conn, fid, how, &t->t)
                    : store_table_contents(rop->conn, fid, how, &t->t);
 
-    if (rc == PH_OK && !hierarchy && rop->logon->viewer.no_private) {
+    if (rc == PH_OK && (how & STORE_TABLE_CONVERSATION)) {
+        /* which one, Restrict will say */
+        t->flags |= EX_TABLE_NO_NOTIFY;
+        t->conversation = true;
+
+    } else if (rc == PH_OK && !hierarchy && rop->logon->viewer.no_private) {
         rc = store_table_count(rop->conn, t->t, rows_r);
 
     } else if (rc == PH_OK && !hierarchy) {
@@ -487,16 +497,47 @@ rop_get_hierarchy_table(ex_rop_t *rop,
 }
 
 
+/*
+ * A conversation is looked for in the whole mailbox, so its owner may, from the
+ * root (MS-OXCFOLD 2.2.1.14.1).
+ */
+static uint32_t
+rop_conversation_check(ex_rop_t *rop, uint8_t flags)
+{
+    ex_folder_t  *f;
+
+    f = ex_rop_folder(rop);
+    if (f == NULL || f->fid != STORE_ROOT) {
+        return ecNotSupported;
+    }
+
+    if (flags & (EX_TABLE_ASSOCIATED | EX_TABLE_DELETED)) {
+        return ecInvalidParam;
+    }
+
+    return ex_rop_is_owner(rop) ? 0 : ecAccessDenied;
+}
+
+
 uint32_t
 rop_get_contents_table(ex_rop_t *rop,
     const rop_get_contents_table_request_t *req,
     rop_get_contents_table_response_t *res)
 {
+    uint32_t  ec;
+
     if (req->table_flags & ~(EX_TABLE_ASSOCIATED | EX_TABLE_DEFERRED
                              | EX_TABLE_NO_NOTIFY | EX_TABLE_DELETED
-                             | EX_TABLE_UNICODE | EX_TABLE_SUPPRESS))
+                             | EX_TABLE_UNICODE | EX_TABLE_CONVERSATION))
     {
         return ecInvalidParam;
+    }
+
+    if (req->table_flags & EX_TABLE_CONVERSATION) {
+        ec = rop_conversation_check(rop, req->table_flags);
+        if (ec != 0) {
+            return ec;
+        }
     }
 
     return rop_folder_table(rop, req->table_flags, false, &res->row_count);

@@ -112,7 +112,7 @@ rop_sort_table(ex_rop_t *rop, const rop_sort_table_request_t *req,
     (void) res;
 
     t = ex_rop_table(rop);
-    if (t == NULL || t->attachments) {
+    if (t == NULL || t->attachments || t->hierarchy) {
         return ecNotSupported;
     }
 
@@ -124,6 +124,7 @@ uint32_t
 rop_restrict(ex_rop_t *rop, const rop_restrict_request_t *req,
     rop_restrict_response_t *res)
 {
+    ph_int_t     rc;
     ex_table_t  *t;
 
     (void) res;
@@ -138,8 +139,16 @@ rop_restrict(ex_rop_t *rop, const rop_restrict_request_t *req,
         return ecNotSupported;
     }
 
-    return ex_ec(rop, store_table_restrict(t->t, req->has_restriction
-                                           ? &req->restriction : NULL));
+    rc = store_table_restrict(t->t, req->has_restriction
+                                    ? &req->restriction : NULL);
+    if (rc == PH_OK && t->conversation) {
+        rc = store_table_conversation(rop->conn, t->t);
+        if (rc == PH_NOTFOUND) {
+            return ecConversationNotFound;
+        }
+    }
+
+    return ex_ec(rop, rc);
 }
 
 
@@ -223,10 +232,18 @@ uint32_t
 rop_abort(ex_rop_t *rop, const rop_abort_request_t *req,
     rop_abort_response_t *res)
 {
+    ex_table_t  *t;
+
     (void) req;
     (void) res;
 
-    return ex_rop_table(rop) != NULL ? ecUnableToAbort : ecNotSupported;
+    t = ex_rop_table(rop);
+    if (t == NULL || t->attachments) {
+        return ecNotSupported;
+    }
+
+    /* what was asked for was done when it was answered */
+    return ecUnableToAbort;
 }
 
 
@@ -300,12 +317,17 @@ rop_seek_row_fractional(ex_rop_t *rop,
     (void) res;
 
     t = ex_rop_table(rop);
-    if (t == NULL) {
+    if (t == NULL && rop->in->kind != EX_MEMORY_TABLE) {
         return ecNotSupported;
     }
 
     if (req->denominator == 0) {
         return ecInvalidBookmark;
+    }
+
+    if (t == NULL) {
+        return ex_memory_fraction(rop, (ex_memory_table_t *) rop->in,
+                                  req->numerator, req->denominator);
     }
 
     return ex_ec(rop, store_table_seek_fraction(rop->conn, t->t,
@@ -371,6 +393,10 @@ rop_free_bookmark(ex_rop_t *rop, const rop_free_bookmark_request_t *req,
         return ecNotSupported;
     }
 
+    if (!t->columns) {
+        return ecNullObject;
+    }
+
     if (!rop_bookmark_read(req->bookmark, &n)) {
         return ecInvalidBookmark;
     }
@@ -433,6 +459,13 @@ rop_query_columns_all(ex_rop_t *rop,
 
     (void) req;
 
+    if (rop->in->kind == EX_MEMORY_TABLE) {
+        tags = ex_memory_columns_all((ex_memory_table_t *) rop->in);
+        res->tags_count = (uint16_t) tags.n;
+        res->tags = (uint32_t *) (uintptr_t) tags.tag;
+        return 0;
+    }
+
     t = ex_rop_table(rop);
     if (t == NULL) {
         return ecNotSupported;
@@ -460,6 +493,10 @@ rop_find_row(ex_rop_t *rop, const rop_find_row_request_t *req,
     ex_rows_t                  r;
     mapi_restriction_t         any;
     const mapi_restriction_t  *restriction;
+
+    if (rop->in->kind == EX_MEMORY_TABLE) {
+        return ex_memory_find(rop, (ex_memory_table_t *) rop->in, req, res);
+    }
 
     r.rop = rop;
     r.table = ex_rop_table(rop);
@@ -506,19 +543,19 @@ rop_find_row(ex_rop_t *rop, const rop_find_row_request_t *req,
                               rop_rows_take, &r);
     }
 
-    if (r.full) {
-        return ecBufferTooSmall;
-    }
-
-    if (rc != PH_OK) {
+    if (rc != PH_OK && !r.full) {
         return ex_ec(rop, rc);
     }
 
     rop_table_watch(rop, r.table);
 
     res->row_no_longer_visible = gone;
-    res->has_row_data = 1;
-    res->row = ph_wbuf_str(&r.b);
+
+    /* the cursor is at the row, which comes with it when there is room */
+    if (!r.full) {
+        res->has_row_data = 1;
+        res->row = ph_wbuf_str(&r.b);
+    }
 
     return 0;
 }
@@ -534,7 +571,7 @@ rop_reset_table(ex_rop_t *rop, const rop_reset_table_request_t *req,
     (void) res;
 
     t = ex_rop_table(rop);
-    if (t == NULL) {
+    if (t == NULL || t->attachments || t->hierarchy) {
         return ecNotSupported;
     }
 

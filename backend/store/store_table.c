@@ -51,7 +51,8 @@ store_table_contents(store_conn_t *conn, uint64_t fid, unsigned flags,
 {
     store_try(table_folder_exists(conn, fid));
 
-    flags &= STORE_TABLE_ASSOCIATED | STORE_TABLE_DELETED;
+    flags &= STORE_TABLE_ASSOCIATED | STORE_TABLE_DELETED
+             | STORE_TABLE_CONVERSATION;
     if (conn->viewer != NULL && conn->viewer->no_private) {
         flags |= STORE_TABLE_NO_PRIVATE;
     }

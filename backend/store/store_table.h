@@ -23,6 +23,8 @@ typedef struct store_table_s  store_table_t;
 #define STORE_TABLE_ASSOCIATED  0x02
 #define STORE_TABLE_DEPTH       0x04      /* hierarchy: all levels */
 #define STORE_TABLE_DELETED     0x20      /* soft-deleted */
+#define STORE_TABLE_CONVERSATION 0x80     /* contents: the messages of one
+                                            conversation, wherever they are */
 
 /* Private items of others are left out; set for viewers who may not see them. */
 #define STORE_TABLE_NO_PRIVATE  0x100
@@ -142,6 +144,13 @@ ph_int_t store_table_collapse_state(store_conn_t *conn, store_table_t *t,
  */
 ph_int_t store_table_set_collapse_state(store_conn_t *conn, store_table_t *t,
     ph_str_t state, uint32_t *bookmark_r);
+
+/*
+ * The conversation that a table with STORE_TABLE_CONVERSATION is restricted to.
+ * PH_INVALID: to none; PH_NOTFOUND: no message belongs to it.
+ */
+ph_int_t store_table_conversation(store_conn_t *conn,
+    const store_table_t *t);
 
 /*
  * For table notifications: is object `id` (a message, or a folder in a

@@ -12,7 +12,8 @@ store_table_count(store_conn_t *conn, store_table_t *t, uint32_t *n_r)
     sqlite3_stmt  *s;
 
     if (t->kind == STORE_TABLE_CONTENTS && t->restriction == NULL
-        && t->sorts.categories == 0 && t->expand_tag == 0)
+        && t->sorts.categories == 0 && t->expand_tag == 0
+        && !(t->flags & STORE_TABLE_CONVERSATION))
     {
         store_try(store_q(conn, SQL_FOLDER_COUNTS, &s, "u", t->folder));
         rc = store_step(conn, s);

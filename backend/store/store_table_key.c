@@ -100,7 +100,7 @@ store_table_plan(store_table_t *t)
 
     t->key = STORE_KEY_LIST;
     if (t->kind == STORE_TABLE_CONTENTS && t->restriction == NULL
-        && !(t->flags & STORE_TABLE_NO_PRIVATE)
+        && !(t->flags & (STORE_TABLE_NO_PRIVATE | STORE_TABLE_CONVERSATION))
         && t->sorts.categories == 0 && t->expand_tag == 0)
     {
         tag = t->sorts.n ? t->sorts.sort[0].tag : 0;

@@ -130,11 +130,13 @@ rows_load(store_rows_t *rows, uint64_t id)
     switch (rows->t->kind) {
 
     case STORE_TABLE_CONTENTS:
-        snprintf(text, sizeof(text), "SELECT %s FROM message m WHERE id = ?"
-                 " AND folder = ? AND state = ?",
+        snprintf(text, sizeof(text), "SELECT %s FROM message m WHERE id = ?1"
+                 " AND (folder = ?2 OR ?2 = 0) AND state = ?3",
                  rows_columns(rows, columns, sizeof(columns)));
         store_try(store_q_text(rows->conn, text, &rows->s, "uud", id,
-                               rows->t->folder, rows->t->state));
+                               rows->t->flags & STORE_TABLE_CONVERSATION
+                               ? (uint64_t) 0 : rows->t->folder,
+                               rows->t->state));
         rc = store_step(rows->conn, rows->s);
         if (rc == PH_OK) {
             return rows_message(rows);

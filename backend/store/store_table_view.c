@@ -312,7 +312,7 @@ view_test(view_make_t *make, store_conn_t *conn, uint64_t id, uint8_t depth)
     if (rc == PH_OK) {
         rows.depth = depth;
         rc = store_rows_match(&rows, make->t->restriction, &match);
-        if (rc == PH_OK && match) {
+        if (rc == PH_OK && match && store_rows_visible(&rows)) {
             rc = view_add(make, &rows, id, depth);
         }
     }
@@ -343,6 +343,76 @@ view_list_folders(view_make_t *make, store_conn_t *conn)
     }
 
     return PH_OK;
+}
+
+/* What the restriction says that PR_CONVERSATION_ID is; NULL: nothing. */
+static const mapi_value_t *
+view_conversation(const mapi_restriction_t *r)
+{
+    uint32_t                   i;
+    const mapi_restriction_t  *p;
+
+    for (i = 0; r; i++) {
+        p = r;
+        if (r->type == MAPI_RES_AND) {
+            if (i >= r->u.list.n) {
+                return NULL;
+            }
+            p = &r->u.list.r[i];
+        } else if (i) {
+            return NULL;
+        }
+        if (p->type == MAPI_RES_PROPERTY && p->u.prop.relop == RELOP_EQ
+            && MAPI_ID(p->u.prop.tag) == MAPI_ID(PR_CONVERSATION_ID)
+            && MAPI_TYPE(p->u.prop.value.tag) == PT_BINARY)
+        {
+            return &p->u.prop.value;
+        }
+    }
+
+    return NULL;
+}
+
+ph_int_t
+store_table_conversation(store_conn_t *conn, const store_table_t *t)
+{
+    ph_int_t             rc;
+    sqlite3_stmt        *s;
+    const mapi_value_t  *v;
+
+    v = view_conversation(t->restriction);
+    if (v == NULL) {
+        return PH_INVALID;
+    }
+    store_try(store_q(conn, SQL_CONVERSATION, &s, "b", v->u.bin));
+    rc = store_step(conn, s);
+    store_done(conn, &s);
+
+    return rc == PH_DONE ? PH_NOTFOUND : rc;
+}
+
+/* The messages of a conversation are few, and an index finds them. */
+static ph_int_t
+view_list_conversation(view_make_t *make, store_conn_t *conn)
+{
+    ph_int_t             rc;
+    sqlite3_stmt        *s;
+    const mapi_value_t  *v;
+
+    v = view_conversation(make->t->restriction);
+    if (v == NULL) {
+        return PH_OK;
+    }
+    store_try(store_q(conn, SQL_CONVERSATION, &s, "b", v->u.bin));
+    while ((rc = store_step(conn, s)) == PH_OK) {
+        rc = view_test(make, conn, store_col_u64(s, 0), 0);
+        if (rc != PH_OK) {
+            break;
+        }
+    }
+    store_done(conn, &s);
+
+    return rc == PH_DONE ? PH_OK : rc;
 }
 
 static ph_int_t
@@ -414,7 +484,9 @@ view_make(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
 
     switch (t->kind) {
     case STORE_TABLE_CONTENTS:
-        rc = view_list_messages(&make, conn);
+        rc = t->flags & STORE_TABLE_CONVERSATION
+             ? view_list_conversation(&make, conn)
+             : view_list_messages(&make, conn);
         break;
     case STORE_TABLE_HIERARCHY:
         rc = view_list_folders(&make, conn);
@@ -457,6 +529,7 @@ view_current(store_conn_t *conn, store_table_t *t, store_view_t **view_r)
     version = 0;
     /* what a writer sees may still be undone, and its version given again */
     keep = t->kind == STORE_TABLE_CONTENTS
+           && !(t->flags & STORE_TABLE_CONVERSATION)
            && !(conn->writable && conn->in_txn);
 
     if (t->kind == STORE_TABLE_CONTENTS) {
