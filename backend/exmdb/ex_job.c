@@ -1,6 +1,7 @@
 /* Batches for the writer, and readers beside it. */
 
 #include "ex_job.h"
+#include "ex_door.h"
 #include "ex_notify.h"
 
 
@@ -211,6 +212,8 @@ ex_write_done(void *data)
     if (!job->alone) {
         mb->changed = true;
         mb->quota_look = true;
+        mb->commits++;
+        ex_follow_changed(mb);
     }
 
     if (events != NULL) {

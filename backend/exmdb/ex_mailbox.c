@@ -695,6 +695,19 @@ ex_mailboxes_close_all(ex_t *ex, ph_work_pt done, void *data)
 }
 
 
+ph_int_t
+ex_mailbox_unload(ex_mailbox_t *mb)
+{
+    if (!ex_mailbox_is_idle(mb)) {
+        return PH_BUSY;
+    }
+
+    ex_mailbox_close(mb);
+
+    return PH_OK;
+}
+
+
 uint32_t
 ex_mailbox_count(const ex_t *ex)
 {

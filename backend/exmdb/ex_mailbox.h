@@ -78,6 +78,7 @@ struct ex_mailbox_s {
 
     ex_opener_t         *openers;
     ex_sub_t            *subs;           /* ex_notify.h */
+    uint64_t             commits;        /* batches that were written */
     uint64_t             event_seq;      /* events that were handed out */
     ex_trace_t          *traces;         /* ex_trace.h */
     uint64_t             submit_timer; /* ms; next look at the queue, 0: none */
@@ -117,6 +118,8 @@ void ex_job_start(ex_mailbox_t *mb, ex_job_t *job);
 void ex_mailbox_delete(ex_t *ex, ex_facts_t *facts,
     void (*fn)(ph_int_t rc, void *data), void *data);
 
+/* Closes it when nobody uses it; PH_BUSY. */
+ph_int_t ex_mailbox_unload(ex_mailbox_t *mb);
 uint32_t ex_mailbox_count(const ex_t *ex);
 /* Calls fn for each open mailbox. */
 void ex_mailbox_each(ex_t *ex, void (*fn)(ex_mailbox_t *mb, void *data),

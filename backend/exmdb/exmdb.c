@@ -2,6 +2,7 @@
 
 #include "exmdb.h"
 #include "ex_directory.h"
+#include "ex_door.h"
 #include "ex_mailbox.h"
 #include "ex_quota.h"
 #include "ex_session.h"
@@ -304,6 +305,7 @@ ex_worker_create(ph_daemon_t *d)
     if (ex_directory_create(ex, &ex->directory) != PH_OK
         || ex_route_create(ex, &ex->route) != PH_OK
         || ex_quotas_create(ex, &ex->quotas) != PH_OK
+        || ex_follows_create(ex, &ex->follows) != PH_OK
         || ex_mailboxes_create(ex, &ex->mailboxes) != PH_OK
         || ex_sessions_create(ex, &ex->sessions) != PH_OK
         || ex_submits_create(ex, &ex->submits) != PH_OK)
@@ -321,6 +323,7 @@ ex_worker_destroy(ex_t *ex)
     ex_submits_destroy(&ex->submits);
     ex_sessions_destroy(&ex->sessions);
     ex_mailboxes_destroy(&ex->mailboxes);
+    ex_follows_destroy(&ex->follows);
     ex_route_destroy(&ex->route);
     ex_directory_destroy(&ex->directory);
 }
@@ -418,6 +421,7 @@ ex_stop(ph_daemon_t *d)
 
     ex->stopping = true;
     ex_sessions_stop(ex);
+    ex_follows_stop(ex);
 
     for (i = 0; i < ph_nelts(ex->servers); i++) {
         if (ex->servers[i] != NULL) {

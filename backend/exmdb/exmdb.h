@@ -36,6 +36,7 @@ typedef struct ex_sessions_s   ex_sessions_t;
 typedef struct ex_route_s      ex_route_t;
 typedef struct ex_submits_s    ex_submits_t;
 typedef struct ex_quotas_s     ex_quotas_t;
+typedef struct ex_follows_s    ex_follows_t;
 
 typedef struct {
     const char  *socket;
@@ -95,6 +96,7 @@ struct ex_s {
     ex_sessions_t     *sessions;
     ex_submits_t      *submits;
     ex_quotas_t       *quotas;
+    ex_follows_t      *follows;
     bool               stopping;
 };
 
@@ -164,6 +166,24 @@ void ex_op_mailbox_delete(ex_call_t *call);
 void ex_op_trace(ex_call_t *call);
 void ex_op_sessions(ex_call_t *call);
 void ex_op_status(ex_call_t *call);
+void ex_op_quota(ex_call_t *call);
+void ex_op_recoverable_list(ex_call_t *call);
+void ex_op_recoverable_restore(ex_call_t *call);
+void ex_op_recoverable_since(ex_call_t *call);
+void ex_op_recoverable_purge(ex_call_t *call);
+void ex_op_follow(ex_call_t *call);
+void ex_op_render(ex_call_t *call);
+void ex_op_summaries(ex_call_t *call);
+void ex_op_append(ex_call_t *call);
+void ex_op_set_flags(ex_call_t *call);
+void ex_op_transfer(ex_call_t *call);
+void ex_op_folders(ex_call_t *call);
+void ex_op_folder_create(ex_call_t *call);
+void ex_op_folder_move(ex_call_t *call);
+void ex_op_folder_delete(ex_call_t *call);
+void ex_op_mailbox_ping(ex_call_t *call);
+void ex_op_mailbox_unload(ex_call_t *call);
+void ex_op_mailbox_compact(ex_call_t *call);
 
 /* ---- other workers (ex_route.c) ---- */
 

@@ -47,6 +47,7 @@
 #include "store_viewer.h"
 #include "store_rule.h"
 #include "store_retention.h"
+#include "store_follow.h"
 #include "store_check.h"
 
 #endif

@@ -80,7 +80,7 @@ store_deliver(store_conn_t *conn, const store_delivery_t *d, uint64_t *mid_r,
 
     rc = store_deliver_fill(conn, d, msg);
     if (rc == PH_OK) {
-        flags = STORE_SAVE_DELIVER;
+        flags = d->appended ? 0 : STORE_SAVE_DELIVER;
         if (d->no_quota) {
             flags |= STORE_SAVE_NO_QUOTA;
         }

@@ -223,6 +223,7 @@ typedef struct {
     const mapi_message_t  *message;
     ph_str_t               raw;          /* RFC 5322 bytes; may be empty */
     bool                   no_quota;
+    bool                   appended;     /* by a client: it is no new mail */
 } store_delivery_t;
 
 /*

@@ -336,6 +336,7 @@ CREATE TABLE deletion (
     kind    INTEGER NOT NULL           -- 0 for good, 1 soft, 2 moved, 3 never
 );
 CREATE INDEX deletion_folder ON deletion (folder, cn);
+CREATE INDEX deletion_cn ON deletion (cn);
 CREATE INDEX deletion_first ON deletion (first);
 CREATE INDEX folder_cn ON folder (cn);
 CREATE INDEX folder_source ON folder (source_key) WHERE source_key IS NOT NULL;

@@ -34,4 +34,5 @@ DELETE FROM config WHERE name = 'deletion_floor';
 DROP INDEX message_source;
 DROP INDEX folder_source;
 DROP INDEX folder_cn;
+DROP INDEX deletion_cn;
 DROP TABLE deletion;
