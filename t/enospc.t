@@ -4,9 +4,9 @@
 # sender hears 452 or 451 and keeps his mail, Outlook hears why, nothing is
 # damaged, and the service goes on by itself when the cause is gone.
 #
-# The mailboxes are on a small tmpfs of a private mount namespace; a failing disk
-# is a library before libc, in the exmdb daemon alone, that answers EIO below
-# that folder while a file says so.
+# The mailboxes are on a small tmpfs of a private mount namespace; a failing
+# disk is a library before libc, in the exmdb daemon alone, that answers EIO
+# below that folder while a file says so.
 
 use strict;
 use warnings;

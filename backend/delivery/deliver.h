@@ -27,6 +27,8 @@ typedef struct {
     uint8_t            id[DELIVERY_ID];
     deliver_result_t   result;
     bool               duplicate;    /* it was there already */
+    uint8_t            notify;       /* of an address elsewhere: DSN bits */
+    ph_str_t           orcpt;        /* and its ORCPT= */
 } deliver_dest_t;
 
 typedef struct deliver_s  deliver_t;
@@ -36,6 +38,8 @@ struct deliver_s {
     ph_pool_t         *pool;         /* of the message; loop thread, or the one
                                         thread that prepares it */
     ph_str_t           sender;       /* envelope; "" = null */
+    ph_str_t           ret;          /* RET= and ENVID= of the sender, or "" */
+    ph_str_t           envid;
     ph_str_t           bytes;        /* the message, as received */
     ph_str_t           trace;        /* Received field to put in front */
     bool               smtputf8;

@@ -16,6 +16,9 @@ typedef struct {
     ph_str_t   address;
     uint32_t   n_dests;
     uint32_t  *dests;          /* indices into t.dests */
+    uint8_t    notify;         /* LMTP_NOTIFY_* */
+    ph_str_t   orcpt;
+    bool       elsewhere;      /* some of dests are not here */
 } lmtp_rcpt_t;
 
 /* from MAIL to the replies behind the data */
@@ -25,13 +28,16 @@ typedef struct {
     uint32_t       n_rcpts;
     uint32_t       cap_rcpts;
     lmtp_rcpt_t   *rcpts;
-    ph_str_t       resolving;  /* address of the RCPT that waits */
+    ph_str_t       resolving;  /* address of the RCPT that waits, */
+    uint8_t        notify;     /* and its DSN parameters */
+    ph_str_t       orcpt;
     ph_wbuf_t      body;       /* while it is small */
     size_t         size;
     int            fd;         /* spool file, -1 */
     void          *map;
     bool           too_big;
     bool           failed;     /* the spool file */
+    struct lmtp_conn_s  *conn; /* while reports are written */
 } lmtp_txn_t;
 
 struct lmtp_server_s {

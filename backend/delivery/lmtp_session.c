@@ -2,6 +2,7 @@
 
 #include "lmtp.h"
 #include "acks.h"
+#include "report.h"
 #include "rpc.h"
 
 #include <errno.h>
@@ -118,6 +119,7 @@ lmtp_lhlo(lmtp_conn_t *c, ph_str_t args)
     lmtp_reply(c, "250-8BITMIME");
     lmtp_reply(c, "250-SMTPUTF8");
     lmtp_reply(c, "250-ENHANCEDSTATUSCODES");
+    lmtp_reply(c, "250-DSN");
     lmtp_reply(c, "250 SIZE %zu", c->server->d->max_message);
 }
 
@@ -189,6 +191,8 @@ lmtp_mail(lmtp_conn_t *c, ph_str_t args)
     txn->t.d = d;
     txn->t.pool = pool;
     txn->t.sender = ph_pstrdup(pool, mail.address);
+    txn->t.ret = ph_pstrdup(pool, mail.ret);
+    txn->t.envid = ph_pstrdup(pool, mail.envid);
     txn->t.smtputf8 = mail.smtputf8;
     delivery_request_id(txn->t.rid);
     ph_wbuf_init(&txn->body, pool, 2 * d->spool_above + LMTP_IN_SIZE);
@@ -201,10 +205,11 @@ lmtp_mail(lmtp_conn_t *c, ph_str_t args)
 static ph_int_t
 lmtp_add_recipient(lmtp_txn_t *txn, const dir_resolve_answer_t *a)
 {
-    bool          local;
-    uint32_t      cap;
-    ph_int_t      rc;
-    lmtp_rcpt_t  *list;
+    bool             local;
+    uint32_t         cap;
+    ph_int_t         rc;
+    lmtp_rcpt_t     *list;
+    deliver_dest_t  *dest;
 
     if (txn->n_rcpts == txn->cap_rcpts) {
         cap = txn->cap_rcpts ? 2 * txn->cap_rcpts : 4;
@@ -219,8 +224,10 @@ lmtp_add_recipient(lmtp_txn_t *txn, const dir_resolve_answer_t *a)
     }
 
     list = &txn->rcpts[txn->n_rcpts];
+    memset(list, 0, sizeof(*list));
     list->address = txn->resolving;
-    list->n_dests = 0;
+    list->notify = txn->notify;
+    list->orcpt = txn->orcpt;
     list->dests = ph_pcalloc_array(txn->pool, a->destinations_count,
                                    sizeof(*list->dests));
     if (list->dests == NULL) {
@@ -235,6 +242,13 @@ lmtp_add_recipient(lmtp_txn_t *txn, const dir_resolve_answer_t *a)
                          txn->resolving, &list->dests[list->n_dests]);
         if (rc != PH_OK) {
             return rc;
+        }
+
+        if (!local) {
+            dest = &txn->t.dests[list->dests[list->n_dests]];
+            dest->notify |= txn->notify;
+            dest->orcpt = txn->orcpt;
+            list->elsewhere = true;
         }
         list->n_dests++;
     }
@@ -339,11 +353,13 @@ lmtp_rcpt(lmtp_conn_t *c, ph_str_t args)
     }
 
     txn->resolving = ph_pstrdup(txn->pool, path.address);
+    txn->notify = path.notify;
+    txn->orcpt = ph_pstrdup(txn->pool, path.orcpt);
     memset(&r, 0, sizeof(r));
     r.address = txn->resolving;
     r.sender = txn->t.sender;
 
-    if (txn->resolving.data == NULL
+    if (txn->resolving.data == NULL || txn->orcpt.data == NULL
         || dir_resolve_request_encode_new(txn->pool, &r, &body) != PH_OK)
     {
         lmtp_reply(c, "452 4.3.1 out of memory");
@@ -461,20 +477,18 @@ lmtp_result(const lmtp_txn_t *txn, const lmtp_rcpt_t *r)
 }
 
 
+/* the replies of a transaction; flushing takes it over */
 static void
-lmtp_delivered(deliver_t *t)
+lmtp_answer(lmtp_txn_t *txn)
 {
-    lmtp_conn_t       *c = t->data;
-    lmtp_txn_t        *txn = c->txn;
+    lmtp_conn_t       *c = txn->conn;
     deliver_result_t   result;
-
-    c->txn = NULL;
 
     for (uint32_t i = 0; i < txn->n_rcpts; i++) {
         result = lmtp_result(txn, &txn->rcpts[i]);
         if (result == DELIVER_OK) {
             lmtp_reply(c, "250 2.0.0 <%.*s> delivered id %s",
-                       PH_STR_ARG(txn->rcpts[i].address), t->rid);
+                       PH_STR_ARG(txn->rcpts[i].address), txn->t.rid);
         } else {
             lmtp_reply(c, "%s", deliver_reply(result));
         }
@@ -482,6 +496,96 @@ lmtp_delivered(deliver_t *t)
 
     lmtp_flush(c, txn);        /* which owns it now */
     lmtp_resume(c);
+}
+
+
+/*
+ * Does the sender want to hear of it?  A group with members elsewhere is
+ * reported by the queue, member by member.
+ */
+static bool
+lmtp_tells(const lmtp_txn_t *txn, const lmtp_rcpt_t *r)
+{
+    return (r->notify & LMTP_NOTIFY_SUCCESS) && !r->elsewhere
+           && txn->t.sender.len != 0 && lmtp_result(txn, r) == DELIVER_OK;
+}
+
+
+/* a thread */
+static void
+lmtp_report(void *data)
+{
+    size_t          n = 0;
+    ph_int_t        rc;
+    lmtp_txn_t     *txn = data;
+    bounce_rcpt_t  *list;
+    queue_entry_t  *e;
+
+    e = queue_entry_create();
+    list = e ? ph_pcalloc_array(e->pool, txn->n_rcpts, sizeof(*list)) : NULL;
+    rc = list ? queue_entry_dsn(e, txn->t.ret, txn->t.envid) : PH_NOMEM;
+
+    for (uint32_t i = 0; rc == PH_OK && i < txn->n_rcpts; i++) {
+        if (!lmtp_tells(txn, &txn->rcpts[i])) {
+            continue;
+        }
+        if (n == 0) {
+            memcpy(e->id, txn->t.dests[txn->rcpts[i].dests[0]].id, QUEUE_ID);
+        }
+        list[n++] = (bounce_rcpt_t) {
+            .address = txn->rcpts[i].address, .orcpt = txn->rcpts[i].orcpt,
+            .action = BOUNCE_DELIVERED, .status = "2.0.0"
+        };
+    }
+
+    if (rc == PH_OK) {
+        e->sender = txn->t.sender;
+        e->flags = txn->t.smtputf8 ? QUEUE_F_SMTPUTF8 : 0;
+        rc = report_store(txn->t.d->queue, e, list, n, txn->t.bytes);
+    }
+
+    if (rc != PH_OK) {
+        /* the message itself is delivered, and says so */
+        ph_log_write(txn->t.d->log, PH_LOG_ERROR, PH5030,
+                     ph_str_c(txn->t.rid), "from=%s result=%s",
+                     ph_log_str(txn->t.sender), ph_result_name(rc));
+    }
+
+    if (e != NULL) {
+        queue_entry_destroy(&e);
+    }
+}
+
+
+static void
+lmtp_reported(void *data)
+{
+    lmtp_txn_t  *txn = data;
+
+    queue_wake(txn->t.d->queue);
+    lmtp_answer(txn);
+}
+
+
+static void
+lmtp_delivered(deliver_t *t)
+{
+    bool          tell = false;
+    lmtp_conn_t  *c = t->data;
+    lmtp_txn_t   *txn = c->txn;
+
+    c->txn = NULL;
+    txn->conn = c;
+
+    for (uint32_t i = 0; i < txn->n_rcpts; i++) {
+        tell |= lmtp_tells(txn, &txn->rcpts[i]);
+    }
+
+    if (!tell || ph_work(t->d->loop, lmtp_report, lmtp_reported, txn)
+                 != PH_OK)
+    {
+        lmtp_answer(txn);
+    }
 }
 
 

@@ -86,7 +86,13 @@ queue_store_forward(queue_t *q, ph_pool_t *pool, deliver_t *t,
     e->sender = ph_pstrdup(e->pool, t->sender);
     e->queued = ph_now_filetime();
     e->flags = t->smtputf8 ? QUEUE_F_SMTPUTF8 : 0;
-    rc = queue_entry_add(e, dest->address, 0);
+    rc = queue_entry_add(e, dest->address, dest->notify);
+    if (rc == PH_OK) {
+        rc = queue_entry_dsn(e, t->ret, t->envid);
+    }
+    if (rc == PH_OK) {
+        rc = queue_entry_orcpt(e, dest->orcpt);
+    }
 
     if (rc != PH_OK || b.error || e->sender.data == NULL) {
         queue_entry_destroy(&e);

@@ -87,6 +87,37 @@ queue_word(ph_str_t s)
 }
 
 
+static ph_int_t
+queue_put_word(queue_entry_t *e, ph_str_t s, ph_str_t *out_r)
+{
+    *out_r = ph_str_null;
+
+    if (!queue_word(s)) {
+        return PH_OK;
+    }
+
+    *out_r = ph_pstrdup(e->pool, s);
+    return out_r->data == NULL ? PH_NOMEM : PH_OK;
+}
+
+
+ph_int_t
+queue_entry_dsn(queue_entry_t *e, ph_str_t ret, ph_str_t envid)
+{
+    ph_int_t  rc = queue_put_word(e, ret, &e->ret);
+
+    return rc == PH_OK ? queue_put_word(e, envid, &e->envid) : rc;
+}
+
+
+ph_int_t
+queue_entry_orcpt(queue_entry_t *e, ph_str_t orcpt)
+{
+    return e->n_rcpts == 0 ? PH_OK
+           : queue_put_word(e, orcpt, &e->rcpts[e->n_rcpts - 1].orcpt);
+}
+
+
 ph_int_t
 queue_entry_add(queue_entry_t *e, ph_str_t address, uint8_t notify)
 {
@@ -252,9 +283,19 @@ queue_head(queue_entry_t *e, ph_str_t body, ph_str_t *head_r)
     ph_put_fmt(&b, "queued %" PRIu64 "\nnot-before %" PRIu64 "\nflags %u\n",
                e->queued, e->not_before, e->flags);
 
+    if (e->ret.len != 0) {
+        ph_put_fmt(&b, "ret %.*s\n", PH_STR_ARG(e->ret));
+    }
+    if (e->envid.len != 0) {
+        ph_put_fmt(&b, "envid %.*s\n", PH_STR_ARG(e->envid));
+    }
+
     for (uint32_t i = 0; i < e->n_rcpts; i++) {
         ph_put_fmt(&b, "rcpt %u %.*s\n", e->rcpts[i].notify,
                    PH_STR_ARG(e->rcpts[i].address));
+        if (e->rcpts[i].orcpt.len != 0) {
+            ph_put_fmt(&b, "orcpt %.*s\n", PH_STR_ARG(e->rcpts[i].orcpt));
+        }
     }
 
     e->body_len = body.len;
@@ -471,7 +512,7 @@ queue_file_parse(ph_str_t file, queue_entry_t *e)
 {
     uint64_t  n;
     ph_int_t  rc;
-    ph_str_t  rest = file, v;
+    ph_str_t  rest = file, v, ret, envid;
 
     n = sizeof(QUEUE_MAGIC) - 1;
     if (rest.len < n || memcmp(rest.data, QUEUE_MAGIC, n) != 0) {
@@ -502,11 +543,22 @@ queue_file_parse(ph_str_t file, queue_entry_t *e)
     }
     e->flags = (uint32_t) n;
 
+    ret = envid = ph_str_null;
+    (void) queue_line(&rest, "ret", &ret);
+    (void) queue_line(&rest, "envid", &envid);
+    rc = queue_entry_dsn(e, ret, envid);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
     while (queue_line(&rest, "rcpt", &v)) {
         if (ph_str_u64(queue_first(&v), &n) != PH_OK || n > 15) {
             return PH_CORRUPT;
         }
         rc = queue_entry_add(e, v, (uint8_t) n);
+        if (rc == PH_OK && queue_line(&rest, "orcpt", &v)) {
+            rc = queue_entry_orcpt(e, v);
+        }
         if (rc != PH_OK) {
             return rc == PH_NOMEM ? rc : PH_CORRUPT;
         }

@@ -8,7 +8,10 @@
  *     queued 133...                  FILETIME
  *     not-before 0
  *     flags 1                        QUEUE_F_*
+ *     ret hdrs                       RET= and ENVID= of RFC 3461; lines that
+ *     envid 0123...                  are there when they were given
  *     rcpt 0 bob@example.org         DSN bits, address; one line each
+ *     orcpt rfc822;b@example.org     ORCPT= of the recipient above, if any
  *     body 1234 89abcdef             length, CRC-32
  *     (empty line)
  *     (the message)
@@ -35,6 +38,7 @@
 
 typedef struct {
     ph_str_t   address;
+    ph_str_t   orcpt;          /* type, ";" and xtext; empty: none */
     uint8_t    notify;
     bool       done;
 } queue_rcpt_t;
@@ -47,6 +51,8 @@ typedef struct {
     uint64_t        queued;         /* FILETIME */
     uint64_t        not_before;
     uint32_t        flags;
+    ph_str_t        ret;            /* "FULL", "HDRS" or empty */
+    ph_str_t        envid;          /* xtext or empty */
     uint32_t        n_rcpts;
     queue_rcpt_t   *rcpts;
     uint64_t        body_off;
@@ -68,6 +74,10 @@ queue_entry_t *queue_entry_create(void);
 void queue_entry_destroy(queue_entry_t **entry);
 /* copies; PH_INVALID for an address that cannot stand in a line */
 ph_int_t queue_entry_add(queue_entry_t *e, ph_str_t address, uint8_t notify);
+/* RET=, ENVID= of the entry, ORCPT= of the last recipient; empty: none.  A
+ * value that cannot stand in a line is left out.  Copies; PH_NOMEM. */
+ph_int_t queue_entry_dsn(queue_entry_t *e, ph_str_t ret, ph_str_t envid);
+ph_int_t queue_entry_orcpt(queue_entry_t *e, ph_str_t orcpt);
 bool queue_entry_is_done(const queue_entry_t *e, ph_str_t address);
 /* PH_NOMEM */
 ph_int_t queue_entry_done(queue_entry_t *e, ph_str_t address);

@@ -1,19 +1,24 @@
 /*
  * One attempt at a queued message: where its recipients are, local mailboxes,
- * the relay, and then, in this order, the bounce, the journal, the
+ * the relay, and then, in this order, the reports, the journal, the
  * acknowledgements.
  */
 
 #include "acks.h"
-#include "bounce.h"
 #include "queue.h"
+#include "report.h"
 #include "rpc.h"
 
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define JOB_RESOLVE_MS  20000
+#define JOB_RESOLVE_MS      20000
+
+/* of delivery.desc */
+#define JOB_NOTIFY_SUCCESS  2
+#define JOB_NOTIFY_FAILURE  4
+
+#define JOB_MAX_ORCPT       480     /* RFC 3461 4.2: 500 with the type */
 
 typedef enum { JOB_WAITING = 0, JOB_DONE, JOB_LATER, JOB_FAILED } job_state_t;
 
@@ -181,6 +186,47 @@ job_index(job_t *job, uint32_t **list, uint32_t *n, uint32_t max,
 }
 
 
+static bool
+job_is_eight_bit(ph_str_t s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.data[i] >= 0x80) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* who the sender wrote to, for reports of the servers behind the relay */
+static ph_int_t
+job_orcpt(job_t *job, const job_rcpt_t *r, smtp_rcpt_t *to)
+{
+    ph_str_t  xtext;
+
+    if (r->rcpt->orcpt.len != 0) {
+        to->orcpt = r->rcpt->orcpt;
+        return PH_OK;
+    }
+
+    if (job_is_eight_bit(r->rcpt->address)) {
+        return PH_OK;           /* an address type of its own, and optional */
+    }
+
+    xtext = bounce_xtext(job->pool, r->rcpt->address);
+    if (xtext.data == NULL) {
+        return PH_NOMEM;
+    }
+    if (xtext.len <= JOB_MAX_ORCPT) {
+        to->orcpt = ph_str_c(ph_psprintf(job->pool, "rfc822;%.*s",
+                                         PH_STR_ARG(xtext)));
+    }
+
+    return PH_OK;
+}
+
+
 static ph_int_t
 job_add_relay(job_t *job, job_rcpt_t *r, ph_str_t address, uint32_t max)
 {
@@ -204,7 +250,7 @@ job_add_relay(job_t *job, job_rcpt_t *r, ph_str_t address, uint32_t max)
     memset(list, 0, sizeof(*list));
     list->notify = r->rcpt->notify;
     list->address = ph_pstrdup(job->pool, address);
-    if (list->address.data == NULL) {
+    if (list->address.data == NULL || job_orcpt(job, r, list) != PH_OK) {
         return PH_NOMEM;
     }
 
@@ -354,19 +400,6 @@ job_relay_done(smtp_job_t *smtp)
 }
 
 
-static bool
-job_is_eight_bit(ph_str_t s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.data[i] >= 0x80) {
-            return true;
-        }
-    }
-
-    return false;
-}
-
-
 static void
 job_run(job_t *job)
 {
@@ -397,6 +430,8 @@ job_run(job_t *job)
             job->smtp.d = q->d;
             job->smtp.relay = &q->relay;
             job->smtp.sender = e->sender;
+            job->smtp.ret = e->ret;
+            job->smtp.envid = e->envid;
             job->smtp.body = job->body;
             job->smtp.smtputf8 = (e->flags & QUEUE_F_SMTPUTF8) != 0;
             job->smtp.eight_bit = job_is_eight_bit(job->body);
@@ -461,84 +496,56 @@ job_mark(job_t *job, ph_str_t address)
 }
 
 
-/* a report to the sender as a queue file of its own, before anything else */
-static ph_int_t
-job_bounce(job_t *job)
+/* Has nobody behind us promised to tell the sender (RFC 3461 5.2)? */
+static bool
+job_tells(const job_t *job, const job_rcpt_t *r, bounce_action_t *action_r)
 {
-    char            date[40];
-    size_t          n = 0;
-    uint8_t         digest[SHA256_DIGEST_LENGTH];
-    ph_int_t        rc;
-    ph_str_t        bytes, to;
-    ph_pool_t      *pool;
-    job_rcpt_t     *r;
-    bounce_rcpt_t  *list;
-    queue_entry_t  *b, *e = job->item->e;
+    if (r->state == JOB_FAILED) {
+        *action_r = BOUNCE_FAILED;
+        return r->rcpt->notify == 0
+               || (r->rcpt->notify & JOB_NOTIFY_FAILURE);
+    }
 
-    pool = ph_pool_create("bounce", 0);
+    *action_r = r->n_relay ? BOUNCE_RELAYED : BOUNCE_DELIVERED;
+    return r->state == JOB_DONE && (r->rcpt->notify & JOB_NOTIFY_SUCCESS)
+           && (r->n_relay == 0 || !job->smtp.dsn);
+}
+
+
+/* reports to the sender as queue files of their own, before anything else */
+static ph_int_t
+job_report(job_t *job)
+{
+    size_t            n = 0;
+    ph_int_t          rc;
+    ph_pool_t        *pool;
+    job_rcpt_t       *r;
+    bounce_rcpt_t    *list;
+    bounce_action_t   action;
+
+    pool = ph_pool_create("report", 0);
     list = pool ? ph_pcalloc_array(pool, job->n_rcpts, sizeof(*list)) : NULL;
     if (list == NULL) {
         ph_pool_destroy(&pool);
         return PH_NOMEM;
     }
 
-    memcpy(digest, e->id, QUEUE_ID);
-    memset(digest + QUEUE_ID, 0, sizeof(digest) - QUEUE_ID);
-
     for (uint32_t i = 0; i < job->n_rcpts; i++) {
         r = &job->rcpts[i];
-        if (r->state != JOB_FAILED
-            || (r->rcpt->notify & 1))           /* NOTIFY=NEVER */
-        {
+        if (!job_tells(job, r, &action)) {
             continue;
         }
         list[n++] = (bounce_rcpt_t) {
-            .address = r->rcpt->address, .status = r->status,
-            .reply = r->reply, .remote = r->remote ? job->q->relay.host : NULL
+            .address = r->rcpt->address, .orcpt = r->rcpt->orcpt,
+            .action = action,
+            .status = action == BOUNCE_FAILED ? r->status : "2.0.0",
+            .reply = action == BOUNCE_FAILED ? r->reply : NULL,
+            .remote = action == BOUNCE_RELAYED || r->remote
+                      ? job->q->relay.host : NULL
         };
     }
 
-    to = e->mailbox.len ? e->mailbox : e->sender;
-
-    if (n == 0 || (e->flags & QUEUE_F_BOUNCE) || to.len == 0) {
-        if (n != 0) {
-            ph_log(job->q->d->log, PH_LOG_WARN, PH5026, "to=%s reply=\"%s\"",
-                   ph_log_str(list[0].address), list[0].reply);
-        }
-        ph_pool_destroy(&pool);
-        return PH_OK;
-    }
-
-    /* the same failures give the same id: a crash makes no second report */
-    for (size_t i = 0; i < n; i++) {
-        uint8_t  in[sizeof(digest) + 2048];
-        size_t   len = ph_min(list[i].address.len, (size_t) 2048);
-
-        memcpy(in, digest, sizeof(digest));
-        memcpy(in + sizeof(digest), list[i].address.data, len);
-        SHA256(in, sizeof(digest) + len, digest);
-    }
-
-    deliver_date(date, sizeof(date));
-    rc = bounce_compose(pool, job->q->d->hostname, e, list, n, job->body, date,
-                        &bytes);
-
-    b = rc == PH_OK ? queue_entry_create() : NULL;
-    if (b == NULL) {
-        ph_pool_destroy(&pool);
-        return PH_NOMEM;
-    }
-
-    memcpy(b->id, digest, QUEUE_ID);
-    b->queued = ph_now_filetime();
-    b->flags = QUEUE_F_BOUNCE | (e->flags & QUEUE_F_SMTPUTF8);
-    rc = queue_entry_add(b, to, 0);
-    if (rc == PH_OK) {
-        rc = queue_store(job->q, b, bytes);
-    } else {
-        queue_entry_destroy(&b);
-    }
-
+    rc = report_store(job->q, job->item->e, list, n, job->body);
     ph_pool_destroy(&pool);
     return rc;
 }
@@ -613,7 +620,7 @@ job_write(void *data)
     job_t          *job = data;
     queue_entry_t  *e = job->item->e;
 
-    job->rc = job_bounce(job);
+    job->rc = job_report(job);
 
     if (job->rc == PH_OK) {
         job->rc = queue_file_journal(job->q->dir, e, job->done, job->n_done,

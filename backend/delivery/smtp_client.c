@@ -14,6 +14,8 @@ typedef enum {
     sw_starttls,
     sw_tls,
     sw_auth,
+    sw_auth_user,         /* LOGIN asks for the name */
+    sw_auth_password,
     sw_mail,
     sw_rcpt,
     sw_data,
@@ -157,11 +159,36 @@ smtp_over(smtp_client_t *c, int code, const char *status, const char *text)
 }
 
 
+/*
+ * Opportunistic TLS protects against who listens only, so that a relay whose
+ * TLS does not work gets the message in clear (RFC 7435).  Not with a password,
+ * and not when the administrator wants the certificate checked.
+ */
+static bool
+smtp_may_be_clear(const smtp_client_t *c)
+{
+    const smtp_relay_t  *relay = c->job->relay;
+
+    return relay->tls == SMTP_TLS_MAY && !relay->verify
+           && relay->user[0] == '\0';
+}
+
+
 static void
 smtp_failed(smtp_io_t *io, const char *why)
 {
     char            text[300];
     smtp_client_t  *c = io->data;
+
+    if (c->state == sw_tls && !c->tls && !c->told && smtp_may_be_clear(c)) {
+        ph_log(io->d->log, PH_LOG_WARN, PH5029, "relay=%s:%s error=\"%s\"",
+               io->relay->host, io->relay->port, why);
+        c->told = true;
+        c->job->clear = true;
+        smtp_io_close(io);
+        smtp_send(c->job);
+        return;
+    }
 
     (void) snprintf(text, sizeof(text), "%s:%s: %s", io->relay->host,
                     io->relay->port, why);
@@ -243,7 +270,7 @@ smtp_later(smtp_client_t *c, const char *what)
 static void
 smtp_send_mail(smtp_client_t *c)
 {
-    char         size[40] = "";
+    char         size[40] = "", dsn[160] = "";
     const char  *body = "", *utf8 = "";
     smtp_job_t  *job = c->job;
 
@@ -269,8 +296,17 @@ smtp_send_mail(smtp_client_t *c)
         utf8 = " SMTPUTF8";
     }
 
-    smtp_command(c, sw_mail, "MAIL FROM:<%.*s>%s%s%s",
-                 PH_STR_ARG(job->sender), size, body, utf8);
+    job->dsn = (c->offers & SMTP_DSN) != 0;
+
+    if (job->dsn && (job->ret.len != 0 || job->envid.len != 0)) {
+        (void) snprintf(dsn, sizeof(dsn), "%s%.*s%s%.*s",
+                        job->ret.len ? " RET=" : "", PH_STR_ARG(job->ret),
+                        job->envid.len ? " ENVID=" : "",
+                        PH_STR_ARG(job->envid));
+    }
+
+    smtp_command(c, sw_mail, "MAIL FROM:<%.*s>%s%s%s%s",
+                 PH_STR_ARG(job->sender), size, body, utf8, dsn);
 }
 
 
@@ -301,6 +337,13 @@ smtp_send_rcpts(smtp_client_t *c)
                                                    ? "" : ",", names[i]);
                 }
             }
+        }
+
+        if ((c->offers & SMTP_DSN) && r->orcpt.len != 0) {
+            smtp_command(c, sw_rcpt, "RCPT TO:<%.*s>%s ORCPT=%.*s",
+                         PH_STR_ARG(r->address), notify,
+                         PH_STR_ARG(r->orcpt));
+            continue;
         }
 
         smtp_command(c, sw_rcpt, "RCPT TO:<%.*s>%s", PH_STR_ARG(r->address),
@@ -361,8 +404,28 @@ smtp_send_body(smtp_client_t *c)
 }
 
 
+/* one answer of AUTH LOGIN */
 static void
-smtp_auth(smtp_client_t *c)
+smtp_auth_login(smtp_client_t *c, smtp_state_t next, const char *text)
+{
+    ph_str_t    b64;
+    ph_pool_t  *pool = ph_pool_create("auth", 1 << 16);
+
+    if (pool == NULL
+        || ph_base64_encode(pool, ph_str_c(text), &b64) != PH_OK)
+    {
+        ph_pool_destroy(&pool);
+        smtp_failed(&c->io, "out of memory");
+        return;
+    }
+
+    smtp_command(c, next, "%.*s", PH_STR_ARG(b64));
+    ph_pool_destroy(&pool);
+}
+
+
+static void
+smtp_auth_plain(smtp_client_t *c)
 {
     size_t               un, pn;
     char                 line[600];
@@ -404,7 +467,7 @@ smtp_negotiate(smtp_client_t *c)
 {
     const smtp_relay_t  *relay = c->job->relay;
 
-    if (!c->tls && relay->tls != SMTP_TLS_NEVER) {
+    if (!c->tls && relay->tls != SMTP_TLS_NEVER && !c->job->clear) {
         if ((c->offers & SMTP_STARTTLS)
             && (relay->tls == SMTP_TLS_REQUIRE
                 || !smtp_io_is_loopback(&c->io)))
@@ -420,12 +483,21 @@ smtp_negotiate(smtp_client_t *c)
     }
 
     if (relay->user[0] != '\0' && !c->authenticated) {
-        if (!(c->offers & SMTP_AUTH_PLAIN)) {
-            smtp_over(c, 451, "4.7.0", "the relay does not offer AUTH PLAIN");
+        if (!c->tls && relay->tls != SMTP_TLS_NEVER
+            && !smtp_io_is_loopback(&c->io))
+        {
+            smtp_over(c, 451, "4.7.4",
+                      "no password without TLS: see relay_tls");
             smtp_quit(c);
-            return;
+        } else if (c->offers & SMTP_AUTH_PLAIN) {
+            smtp_auth_plain(c);
+        } else if (c->offers & SMTP_AUTH_LOGIN) {
+            smtp_command(c, sw_auth_user, "AUTH LOGIN");
+        } else {
+            smtp_over(c, 451, "4.7.0",
+                      "the relay offers neither AUTH PLAIN nor LOGIN");
+            smtp_quit(c);
         }
-        smtp_auth(c);
         return;
     }
 
@@ -499,12 +571,30 @@ smtp_on_reply(smtp_client_t *c)
         return;
 
     case sw_starttls:
+        if (!ok && smtp_may_be_clear(c)) {
+            c->job->clear = true;
+            smtp_negotiate(c);
+            return;
+        }
         if (!ok) {
             smtp_later(c, "STARTTLS");
             return;
         }
         c->state = sw_tls;
         smtp_io_starttls(&c->io);
+        return;
+
+    case sw_auth_user:
+    case sw_auth_password:
+        if (code != 334) {
+            smtp_later(c, "AUTH");
+            return;
+        }
+        if (state == sw_auth_user) {
+            smtp_auth_login(c, sw_auth_password, c->job->relay->user);
+        } else {
+            smtp_auth_login(c, sw_auth, c->job->relay->password);
+        }
         return;
 
     case sw_auth:

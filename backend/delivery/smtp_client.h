@@ -1,6 +1,6 @@
 /*
  * An SMTP client for one message (RFC 5321): connects to the relay, negotiates
- * TLS and AUTH PLAIN, and gives an outcome for each recipient.
+ * TLS and AUTH PLAIN or LOGIN, and gives an outcome for each recipient.
  */
 
 #ifndef DELIVERY_SMTP_CLIENT_H
@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     ph_str_t   address;
     uint8_t    notify;             /* DSN bits of delivery.desc */
+    ph_str_t   orcpt;              /* "rfc822;" and xtext; empty: none */
     int        code;               /* 2xx, 4xx, 5xx */
     char       status[12];         /* "5.1.1" */
     char       text[SMTP_MAX_TEXT + 1];
@@ -39,11 +40,17 @@ struct smtp_job_s {
     delivery_t          *d;
     const smtp_relay_t  *relay;
     ph_str_t             sender;
+    ph_str_t             ret;        /* "FULL", "HDRS" or empty */
+    ph_str_t             envid;      /* xtext or empty */
     ph_str_t             body;       /* stays until done */
     bool                 smtputf8;
     bool                 eight_bit;
     uint32_t             n_rcpts;
     smtp_rcpt_t         *rcpts;      /* codes are set when done is called */
+    bool                 dsn;        /* out: the relay reports success itself
+                                        (RFC 3461 5.2.1) */
+    bool                 clear;      /* TLS was tried in vain, and may be left
+                                        out */
     void               (*done)(smtp_job_t *job);
     void                *data;
 };

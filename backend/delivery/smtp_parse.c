@@ -46,6 +46,8 @@ smtp_offer(smtp_reply_t *r, ph_str_t line)
             n = blank ? (size_t) (blank - rest.data) : rest.len;
             if (ph_str_ieq_c((ph_str_t) { n, rest.data }, "PLAIN")) {
                 r->offers |= SMTP_AUTH_PLAIN;
+            } else if (ph_str_ieq_c((ph_str_t) { n, rest.data }, "LOGIN")) {
+                r->offers |= SMTP_AUTH_LOGIN;
             }
             rest = ph_str_trim((ph_str_t) { rest.len - n, rest.data + n });
         }

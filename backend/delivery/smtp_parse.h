@@ -17,6 +17,7 @@
 #define SMTP_STARTTLS    0x20
 #define SMTP_AUTH_PLAIN  0x40
 #define SMTP_STATUSCODES 0x80
+#define SMTP_AUTH_LOGIN  0x100
 
 typedef struct {
     int       code;                      /* 0 while it is being read */

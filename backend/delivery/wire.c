@@ -98,6 +98,7 @@ wire_recipients(wire_submit_t *s, queue_entry_t *e)
 static void
 wire_submit_work(void *data)
 {
+    char                 envid[2 * QUEUE_ID + 1];
     ph_int_t             rc;
     ph_str_t             bytes;
     wire_submit_t       *s = data;
@@ -137,6 +138,11 @@ wire_submit_work(void *data)
             (void) snprintf(s->why, sizeof(s->why), "conversion: %s",
                             ph_result_name(rc));
         }
+    }
+
+    if (rc == PH_OK) {
+        ph_hex_encode(envid, e->id, QUEUE_ID);
+        rc = queue_entry_dsn(e, ph_str_null, ph_str_c(envid));
     }
 
     if (rc != PH_OK) {

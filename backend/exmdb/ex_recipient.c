@@ -15,7 +15,13 @@ static const uint8_t  ex_uid_oneoff[16] = {
     0x9D, 0x6E, 0x00, 0xDD, 0x01, 0x0F, 0x54, 0x02
 };
 
-#define EX_ONEOFF_UNICODE  0x8000
+#define EX_ONEOFF_UNICODE    0x8000
+#define EX_MAX_ENCAPSULATED  300
+
+/* of delivery.desc */
+#define EX_NOTIFY_SUCCESS    2
+#define EX_NOTIFY_FAILURE    4
+#define EX_NOTIFY_DELAY      8
 
 
 static ph_str_t
@@ -135,6 +141,72 @@ ex_recipient_address(ex_t *ex, ph_pool_t *pool, const mapi_values_t *props,
 }
 
 
+/*
+ * An address of another kind as one of SMTP at `domain` (MS-OXCMAIL 2.1.3.1.1,
+ * encapsulated): letters and digits stay, "/" is "_", anything else is "+XX".
+ * Nobody has such an address: its recipient is reported to the sender by the
+ * same way as any other that does not exist.
+ */
+static ph_str_t
+ex_recipient_encapsulate(ph_pool_t *pool, const mapi_values_t *props,
+    ph_str_t domain)
+{
+    uint8_t    c;
+    ph_str_t   type, s;
+    ph_wbuf_t  b;
+
+    type = ex_prop_str(props, PR_ADDRTYPE);
+    s = ex_prop_str(props, PR_EMAIL_ADDRESS);
+
+    if (s.len == 0) {
+        s = ex_prop_str(props, PR_DISPLAY_NAME);
+    }
+
+    ph_wbuf_init(&b, pool, EX_MAX_ENCAPSULATED + domain.len + 64);
+    ph_put_fmt(&b, "IMCEA");
+
+    for (size_t i = 0; i < type.len && i < 16; i++) {
+        c = type.data[i];
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+            || (c >= '0' && c <= '9'))
+        {
+            ph_put_u8(&b, c);
+        }
+    }
+
+    ph_put_u8(&b, '-');
+
+    for (size_t i = 0; i < s.len && b.len < EX_MAX_ENCAPSULATED; i++) {
+        c = s.data[i];
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+            || (c >= '0' && c <= '9') || c == '=' || c == '-')
+        {
+            ph_put_u8(&b, c);
+        } else if (c == '/') {
+            ph_put_u8(&b, '_');
+        } else {
+            ph_put_fmt(&b, "+%02X", c);
+        }
+    }
+
+    ph_put_u8(&b, '@');
+    ph_put_str(&b, domain);
+
+    return b.error ? ph_str_null : ph_wbuf_str(&b);
+}
+
+
+static bool
+ex_prop_true(const mapi_values_t *props, uint32_t tag)
+{
+    const mapi_value_t  *v;
+
+    v = mapi_find(props, tag);
+
+    return v != NULL && v->u.b;
+}
+
+
 static ph_int_t
 ex_recipient_note(ph_pool_t *pool, mapi_values_t *props, ph_str_t address)
 {
@@ -163,12 +235,14 @@ ex_recipient_note(ph_pool_t *pool, mapi_values_t *props, ph_str_t address)
 
 
 ph_int_t
-ex_recipients_resolve(ex_t *ex, ph_pool_t *pool, mapi_message_t *value,
-    uint16_t *n_r, delivery_recipient_t **list_r)
+ex_recipients_resolve(ex_t *ex, ph_pool_t *pool, ph_str_t sender,
+    mapi_message_t *value, uint16_t *n_r, delivery_recipient_t **list_r)
 {
+    uint8_t                notify;
     uint32_t               i, j, n;
     ph_int_t               rc;
-    ph_str_t               address;
+    ph_str_t               address, domain;
+    const uint8_t         *at;
     mapi_values_t         *props;
     delivery_recipient_t  *list;
 
@@ -179,22 +253,39 @@ ex_recipients_resolve(ex_t *ex, ph_pool_t *pool, mapi_message_t *value,
     }
 
     n = 0;
+    domain = sender;
+    at = sender.len ? memchr(sender.data, '@', sender.len) : NULL;
+    if (at != NULL) {
+        domain.len = (size_t) (sender.data + sender.len - at - 1);
+        domain.data = at + 1;
+    }
 
     for (i = 0; i < value->n_recipients; i++) {
         props = &value->recipients[i].props;
 
         rc = ex_recipient_address(ex, pool, props, &address);
-        if (rc == PH_OK && address.len > 0) {
-            rc = ex_recipient_note(pool, props, address);
-        }
-
         if (rc != PH_OK) {
             return rc;
         }
 
         if (address.len == 0 || memchr(address.data, '@', address.len) == NULL)
         {
-            continue;
+            address = ex_recipient_encapsulate(pool, props, domain);
+            if (address.data == NULL) {
+                return PH_NOMEM;
+            }
+        }
+
+        rc = ex_recipient_note(pool, props, address);
+        if (rc != PH_OK) {
+            return rc;
+        }
+
+        notify = EX_NOTIFY_FAILURE | EX_NOTIFY_DELAY;
+        if (ex_prop_true(&value->props, PR_ORIGINATOR_DELIVERY_REPORT_REQUESTED)
+            || ex_prop_true(props, PR_ORIGINATOR_DELIVERY_REPORT_REQUESTED))
+        {
+            notify |= EX_NOTIFY_SUCCESS;
         }
 
         for (j = 0; j < n; j++) {
@@ -205,7 +296,7 @@ ex_recipients_resolve(ex_t *ex, ph_pool_t *pool, mapi_message_t *value,
 
         if (j == n && n < 0xFFFF) {
             list[n].address = address;
-            list[n].notify = 4 | 8;
+            list[n].notify = notify;
             n++;
         }
     }

@@ -9,10 +9,11 @@
 
 /*
  * The envelope of a message, on a thread (asks the directory).  Each resolved
- * recipient of the value gets PR_SMTP_ADDRESS, for the converter.  Those
- * without an address are left out.  PH_ERROR: the directory cannot be asked.
+ * recipient of the value gets PR_SMTP_ADDRESS, for the converter.  One that has
+ * no SMTP address gets one that does not exist, in the domain of the sender, so
+ * that he hears of it.  PH_ERROR: the directory cannot be asked.
  */
-ph_int_t ex_recipients_resolve(ex_t *ex, ph_pool_t *pool,
+ph_int_t ex_recipients_resolve(ex_t *ex, ph_pool_t *pool, ph_str_t sender,
     mapi_message_t *value, uint16_t *n_r, delivery_recipient_t **list_r);
 
 /*

@@ -184,7 +184,8 @@ ex_submit_body(ex_sending_t *s, store_conn_t *conn, store_message_t *msg)
     rc = store_message_export(conn, msg, EX_SUBMIT_MEMORY, s->pool,
                               &r.message);
     if (rc == PH_OK) {
-        rc = ex_recipients_resolve(s->ex, s->pool, &r.message,
+        rc = ex_recipients_resolve(s->ex, s->pool,
+                                   s->mb->facts->entry.address, &r.message,
                                    &r.recipients_count, &r.recipients);
     }
 
