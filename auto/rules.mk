@@ -17,7 +17,7 @@ WARN_ERR  = -Werror
 endif
 
 COMPILE   = $(CC) $(PH_CFLAGS) $(PH_WARN) $(WARN_ERR) $(INCS) $(LIB_CFLAGS) \
-            $(CFLAGS) -MMD -MP -c
+            $(CFLAGS) -MMD -MP -MT $@ -c
 LINK      = $(CC) $(PH_LDFLAGS) $(LDFLAGS)
 
 ifeq ($(V),1)
