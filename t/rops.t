@@ -845,6 +845,23 @@ subtest 'rules' => sub {
     $m->release($h);
 };
 
+# t/search.t has more
+subtest 'search criteria' => sub {
+    my $h = $m->create_folder($m->open_folder('finder'), 'rops search',
+        folder_type => 2)->{handle};
+    rop_is('ecNotSearchFolder', 'SetSearchCriteria', { search_flags => 2 },
+        $folder);
+    rop_is('ecNotInitialized', 'GetSearchCriteria', {}, $h);
+    rop_is('ecNotInitialized', 'SetSearchCriteria', { search_flags => 2,
+        restriction => [ 'exist', 'PR_SUBJECT' ] }, $h, 'without folders');
+    $m->rop('SetSearchCriteria', { search_flags => 2, folder_ids => [ $fid ],
+        restriction => [ 'exist', 'PR_SUBJECT' ] }, $h);
+    my $r = $m->rop('GetSearchCriteria', { use_unicode => 1,
+        include_restriction => 1, include_folders => 1 }, $h);
+    is($r->{folder_ids}[0], $fid, 'GetSearchCriteria');
+    $m->release($h);
+};
+
 # ---- the frame ----
 
 subtest 'handles' => sub {

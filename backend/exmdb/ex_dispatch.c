@@ -284,6 +284,17 @@ ex_item_run(ex_execute_t *x, const ex_item_t *item, store_conn_t *conn,
                                    ? item->request : &nothing, response);
     }
 
+    if ((item->info->flags & ROP_FLAG_WRITE) && conn != NULL
+        && store_conn_writable(conn))
+    {
+        /* what it changed is seen in search folders by the next one */
+        ph_int_t  rc = store_search_flush(conn);
+
+        if (rc != PH_OK && x->fatal == PH_OK) {
+            x->fatal = rc;
+        }
+    }
+
     if (item->info->flags & ROP_FLAG_SILENT) {
         ex_item_trace(x, item, ec, NULL);
         return true;

@@ -3,6 +3,7 @@
 #include "ex_job.h"
 #include "ex_door.h"
 #include "ex_notify.h"
+#include "ex_search.h"
 
 
 
@@ -225,6 +226,8 @@ ex_write_done(void *data)
         next = job->next;
         ex_job_end(job, job->rc);
     }
+
+    ex_search_fill(mb);
 
     ph_metric_add(mb->ex->count.commits, 1);
     ph_metric_add(mb->ex->count.batched, n);

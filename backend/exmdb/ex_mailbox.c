@@ -4,6 +4,7 @@
 #include "ex_job.h"
 #include "ex_notify.h"
 #include "ex_quota.h"
+#include "ex_search.h"
 #include "ex_submit.h"
 #include "ex_trace.h"
 
@@ -322,6 +323,7 @@ ex_mailbox_open_done(void *data)
                ph_log_str(mb->facts->entry.address));
 
         ex_submit_mailbox_opened(mb);
+        ex_search_fill(mb);
         ex_mailbox_answer(mb, PH_OK);
         return;
     }

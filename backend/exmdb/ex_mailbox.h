@@ -88,6 +88,7 @@ struct ex_mailbox_s {
     bool                 quota_stale;    /* the directory has other limits */
     bool                 quota_look;     /* is the user to be warned? */
     uint64_t             purge_at;       /* ms; next look for what expires */
+    bool                 searching;      /* a piece of ex_search.h waits */
 
     ex_mailbox_t        *next;           /* in its hash chain */
 };

@@ -166,12 +166,33 @@ ex_sub_link(ex_sub_t *sub)
 
 /* ---- matching ---- */
 
+/* The event in the table of a search folder. */
+static uint8_t
+ex_search_event(const ex_sub_t *sub, const store_event_t *ev)
+{
+    if (!sub->search || ev->search != sub->fid) {
+        return 0;
+    }
+
+    if (ev->message == 0) {
+        return EX_TABLE_CHANGED;
+    }
+
+    return ev->type == STORE_EV_CREATED ? EX_ROW_ADDED
+           : ev->type == STORE_EV_DELETED ? EX_ROW_DELETED : EX_ROW_MODIFIED;
+}
+
+
 /* The event in a contents table of folder `fid`; 0: none of its business. */
 static uint8_t
 ex_contents_event(const ex_sub_t *sub, const store_event_t *ev)
 {
     if (!ev->is_message || ev->associated != sub->associated) {
         return 0;
+    }
+
+    if (sub->search || ev->search != 0) {
+        return ex_search_event(sub, ev);
     }
 
     if (sub->deleted) {
@@ -199,6 +220,7 @@ ex_contents_event(const ex_sub_t *sub, const store_event_t *ev)
                : ev->old_folder == sub->fid ? EX_ROW_DELETED : 0;
 
     case STORE_EV_NEW_MAIL:
+    case STORE_EV_SEARCH_COMPLETE:
         break;
     }
 
@@ -217,7 +239,8 @@ ex_hierarchy_event(const ex_sub_t *sub, const store_event_t *ev)
 
     if (sub->depth) {
         /* whether it is below is only known to the store */
-        return ev->type == STORE_EV_NEW_MAIL ? 0 : EX_TABLE_CHANGED;
+        return ev->type == STORE_EV_NEW_MAIL
+               || ev->type == STORE_EV_SEARCH_COMPLETE ? 0 : EX_TABLE_CHANGED;
     }
 
     here = (ev->parent == sub->fid);
@@ -235,6 +258,7 @@ ex_hierarchy_event(const ex_sub_t *sub, const store_event_t *ev)
         return (here && there) ? EX_ROW_MODIFIED
                : here ? EX_ROW_ADDED : there ? EX_ROW_DELETED : 0;
     case STORE_EV_NEW_MAIL:
+    case STORE_EV_SEARCH_COMPLETE:
         break;
     }
 
@@ -275,6 +299,14 @@ ex_event_match(const ex_sub_t *sub, const store_event_t *ev)
 {
     if (!(sub->types & ev->type)) {
         return false;
+    }
+
+    if (ev->search != 0) {
+        /* a message that is found: whoever looks at the search folder is told
+         * everything, the whole mailbox only what comes and goes */
+        return ev->message != 0 && sub->mid == 0
+               && (sub->whole ? ev->type != STORE_EV_MODIFIED
+                              : sub->fid == ev->search);
     }
 
     if (sub->whole) {
@@ -424,9 +456,14 @@ ex_note_encode(const store_event_t *ev)
         n.flags |= EX_NOTIFY_M;
     }
 
+    if (ev->search != 0) {
+        n.flags |= EX_NOTIFY_S;
+    }
+
     n.folder_id = ex_note_eid(ev->folder);
     n.message_id = ex_note_eid(ev->message);
-    n.parent_folder_id = ex_note_eid(ev->parent);
+    n.parent_folder_id = ex_note_eid(ev->search != 0 ? ev->search
+                                                     : ev->parent);
     n.old_folder_id = ex_note_eid(ev->old_folder);
     n.old_message_id = ex_note_eid(ev->old_message);
     n.old_parent_folder_id = ex_note_eid(ev->old_parent);

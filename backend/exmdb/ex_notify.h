@@ -37,6 +37,7 @@ struct ex_sub_s {
     bool            hierarchy;
     bool            depth;
     bool            associated;
+    bool            search;         /* the rows of a search folder */
     bool            deleted;        /* soft-deleted items */
     uint16_t        types;
     uint64_t        fid;

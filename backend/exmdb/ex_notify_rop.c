@@ -23,6 +23,16 @@ ex_note_row(void *data, const mapi_values_t *row)
 }
 
 
+/* The folder of a message that a search folder shows. */
+static uint64_t
+ex_note_home(store_conn_t *conn, uint64_t mid)
+{
+    store_message_fact_t  fact;
+
+    return store_message_find(conn, mid, &fact) == PH_OK ? fact.folder : 0;
+}
+
+
 /* The table event as it is now; false: there is nothing to tell any more. */
 static bool
 ex_note_table(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
@@ -70,13 +80,18 @@ ex_note_table(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
 
     if (!table->hierarchy) {
         n->flags |= EX_NOTIFY_M;
+        if (table->search) {
+            n->flags |= EX_NOTIFY_S;
+        }
     }
 
     n->row_folder_id = store_eid(note->fid);
     n->row_message_id = (note->mid != 0) ? store_eid(note->mid) : 0;
 
     if (n->table_event != EX_ROW_DELETED && prev != 0) {
-        n->after_folder_id = store_eid(table->hierarchy ? prev : note->fid);
+        n->after_folder_id = store_eid(table->hierarchy ? prev
+                             : table->search ? ex_note_home(conn, prev)
+                                             : note->fid);
         n->after_message_id = table->hierarchy ? 0 : store_eid(prev);
     }
 

@@ -435,7 +435,7 @@ rop_folder_table(ex_rop_t *rop, uint8_t flags, bool hierarchy,
     t->fid = fid;
     t->flags = flags;
     t->hierarchy = hierarchy;
-    t->search = (f->type == STORE_FOLDER_SEARCH);
+    t->search = !hierarchy && f->type == STORE_FOLDER_SEARCH;
 
     how = flags & EX_TABLE_DELETED;
     if (!hierarchy && (flags & EX_TABLE_CONVERSATION)) {

@@ -60,6 +60,7 @@ rop_table_watch(ex_rop_t *rop, ex_table_t *t)
     sub->depth = t->hierarchy && (t->flags & STORE_TABLE_DEPTH);
     sub->associated = !t->hierarchy && (t->flags & STORE_TABLE_ASSOCIATED);
     sub->deleted = (t->flags & STORE_TABLE_DELETED) != 0;
+    sub->search = t->search && !sub->associated && !sub->deleted;
     sub->types = EX_NOTIFY_TABLE;
     sub->fid = t->fid;
     sub->seq = rop->x->event_seq;

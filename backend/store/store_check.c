@@ -66,11 +66,15 @@ check_database(store_check_t *ck)
     "SELECT f.id AS id, f.name AS name,"                                      \
     " (SELECT count(*) FROM folder c WHERE c.parent = f.id"                   \
     "  AND c.deleted = 0) AS children,"                                       \
-    " ifnull(m.total, 0) AS total, ifnull(m.unread, 0) AS unread,"            \
+    " CASE f.type WHEN 2 THEN ifnull(r.total, 0)"                             \
+    "  ELSE ifnull(m.total, 0) END AS total,"                                 \
+    " CASE f.type WHEN 2 THEN ifnull(r.unread, 0)"                            \
+    "  ELSE ifnull(m.unread, 0) END AS unread,"                               \
     " ifnull(m.associated, 0) AS associated,"                                 \
     " ifnull(m.deleted_total, 0) AS deleted_total,"                           \
     " ifnull(m.deleted_associated, 0) AS deleted_associated,"                 \
-    " ifnull(m.size, 0) AS size,"                                             \
+    " CASE f.type WHEN 2 THEN ifnull(r.size, 0)"                              \
+    "  ELSE ifnull(m.size, 0) END AS size,"                                   \
     " ifnull(m.associated_size, 0) AS associated_size,"                       \
     " ifnull(m.deleted_size, 0) AS deleted_size"                              \
     " FROM folder f LEFT JOIN ("                                              \
@@ -81,7 +85,10 @@ check_database(store_check_t *ck)
     "   sum(CASE WHEN state = 0 THEN size ELSE 0 END) AS size,"               \
     "   sum(CASE WHEN state = 1 THEN size ELSE 0 END) AS associated_size,"    \
     "   sum(CASE WHEN state >= 2 THEN size ELSE 0 END) AS deleted_size"       \
-    "  FROM message GROUP BY folder) m ON m.folder = f.id"
+    "  FROM message GROUP BY folder) m ON m.folder = f.id"                    \
+    " LEFT JOIN (SELECT folder, count(*) AS total, sum(unread) AS unread,"    \
+    "  sum(size) AS size FROM search_row GROUP BY folder) r"                  \
+    " ON r.folder = f.id"
 
 static ph_int_t
 check_folders(store_check_t *ck)
@@ -323,6 +330,9 @@ store_check(store_conn_t *conn, unsigned flags, store_finding_pt fn,
     rc = check_database(&ck);
     if (rc == PH_OK) {
         rc = store_check_messages(&ck);
+    }
+    if (rc == PH_OK) {
+        rc = store_check_searches(&ck);
     }
     if (rc == PH_OK) {
         rc = check_folders(&ck);

@@ -14,7 +14,8 @@ typedef enum {
     STORE_BAD_REFERENCE, /* content rows missing or unreferenced */
     STORE_BAD_BLOB, /* blob file missing or damaged */
     STORE_BAD_GARBAGE, /* file that nothing refers to */
-    STORE_BAD_ID /* an id or change number above the counter */
+    STORE_BAD_ID, /* an id or change number above the counter */
+    STORE_BAD_SEARCH /* a search folder shows other than it should */
 } store_bad_t;
 
 /* text is UTF-8, one line, and lives during the call */

@@ -1,6 +1,6 @@
 /* Connections and transactions. */
 
-#include "store_int.h"
+#include "store_search_int.h"
 #include "store_sync.h"
 #include "lib/ph_str.h"
 
@@ -103,6 +103,9 @@ store_conn_open(store_t *store, bool writable, store_conn_t **conn_r)
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0,
                       NULL);
+    if (writable) {
+        store_search_watch(conn);
+    }
 
     *conn_r = conn;
     return PH_OK;
@@ -147,6 +150,8 @@ store_conn_close(store_conn_t **conn)
     store_conn_forget_statements(c);
     store_events_free(&c->events);
     ph_pool_destroy(&c->tmp);
+    store_search_undo(c);
+    store_idlist_free(&c->dirty);
     sqlite3_close(c->db);
     c->magic = 0;
     free(c);
@@ -326,6 +331,9 @@ store_commit(store_conn_t *conn, store_events_t **events_r)
     while (rc == PH_OK && conn->n_savepoints) {
         rc = store_release(conn);
     }
+    if (rc == PH_OK) {
+        rc = store_search_flush(conn);
+    }
     if (rc == PH_OK && conn->counters_dirty) {
         rc = store_counters_save(conn);
     }
@@ -368,6 +376,7 @@ store_rollback(store_conn_t *conn)
     if (!sqlite3_get_autocommit(conn->db)) {
         sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
     }
+    store_search_undo(conn);
     /* ids and change numbers given out meanwhile are lost, never used again */
     store_txn_end(conn);
 }
@@ -378,6 +387,8 @@ store_savepoint(store_conn_t *conn)
     if (!conn->in_txn || conn->n_savepoints == STORE_SAVEPOINTS) {
         return PH_ERROR;
     }
+    /* what is behind it must be undone alone */
+    store_try(store_search_flush(conn));
     store_try(store_exec(conn, SQL_SAVEPOINT, ""));
 
     conn->savepoint[conn->n_savepoints++].n_events =
@@ -392,6 +403,7 @@ store_release(store_conn_t *conn)
     if (conn->n_savepoints == 0) {
         return PH_ERROR;
     }
+    store_try(store_search_flush(conn));
     conn->n_savepoints--;
 
     return store_exec(conn, SQL_RELEASE, "");
@@ -408,6 +420,7 @@ store_undo(store_conn_t *conn)
     if (conn->events) {
         conn->events->n = conn->savepoint[conn->n_savepoints].n_events;
     }
+    store_search_undo(conn);
     if (sqlite3_get_autocommit(conn->db)) {
         conn->failed = true;    /* SQLite has rolled back the whole of it */
         return PH_ERROR;
@@ -466,6 +479,7 @@ store_trim(store_t *store)
     }
     if (!store->writer_busy) {
         store_conn_forget_statements(store->writer);
+        store_searches_forget(store->writer);
         sqlite3_db_release_memory(store->writer->db);
     }
 

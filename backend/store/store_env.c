@@ -215,6 +215,9 @@ store_open(store_env_t *env, const char *path, store_t **store_r)
     if (rc == PH_OK) {
         rc = store_counters_load(store->writer);
     }
+    if (rc == PH_OK) {
+        rc = store_search_load(store);
+    }
     if (rc != PH_OK) {
         store_close(&store);
         return rc;

@@ -16,7 +16,8 @@ typedef enum {
     STORE_EV_DELETED  = 0x0008,
     STORE_EV_MODIFIED = 0x0010,
     STORE_EV_MOVED    = 0x0020,
-    STORE_EV_COPIED   = 0x0040
+    STORE_EV_COPIED   = 0x0040,
+    STORE_EV_SEARCH_COMPLETE = 0x0080   /* folder: the search folder */
 } store_event_type_t;
 
 typedef struct {
@@ -28,6 +29,10 @@ typedef struct {
     uint64_t            folder;       /* of the message, or the folder itself */
     uint64_t            message;
     uint64_t            parent;       /* of a folder */
+    uint64_t            search;       /* the search folder that a message
+                                         came into (CREATED), left (DELETED)
+                                         or changed in; 0: no such event.
+                                         message 0: its rows are others now */
     uint64_t            old_folder;   /* MOVED, COPIED */
     uint64_t            old_message;
     uint64_t            old_parent;

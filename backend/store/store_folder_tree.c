@@ -25,6 +25,7 @@ typedef struct {
     uint64_t  id;
     uint64_t  parent;
     bool      deleted;
+    bool      search;
     uint32_t  total, associated, deleted_total, deleted_associated;
     uint64_t  size, associated_size, deleted_size;
 } store_sub_t;
@@ -64,6 +65,12 @@ store_folder_subtree(store_conn_t *conn, uint64_t fid, store_sub_t **subs_r,
         subs[n].associated_size = store_col_u64(s, 7);
         subs[n].deleted_size = store_col_u64(s, 8);
         subs[n].parent = store_col_u64(s, 9);
+        subs[n].search = store_col_u32(s, 10) == STORE_FOLDER_SEARCH;
+        if (subs[n].search) {
+            /* what it shows is counted where it is */
+            subs[n].total = 0;
+            subs[n].size = 0;
+        }
         n++;
     }
     store_done(conn, &s);
@@ -147,6 +154,12 @@ store_folder_wipe(store_conn_t *conn, uint64_t fid)
 
     for (i = 0; rc == PH_OK && i < n; i++) {
         rc = store_sub_totals(conn, &subs[i]);
+        if (rc == PH_OK && subs[i].search) {
+            rc = store_search_drop(conn, subs[i].id);
+        }
+        if (rc == PH_OK) {
+            rc = store_exec(conn, SQL_SEARCH_SCOPE_DEL, "u", subs[i].id);
+        }
         if (rc == PH_OK) {
             rc = store_messages_wipe(conn, subs[i].id, 0, 1);
         }
@@ -196,6 +209,11 @@ store_folder_mark_deleted(store_conn_t *conn, uint64_t fid)
         }
         if (rc == PH_OK) {
             rc = store_sub_mark_totals(conn, &subs[i], 1);
+        }
+        if (rc == PH_OK) {
+            rc = subs[i].search
+                 ? store_search_drop(conn, subs[i].id)
+                 : store_search_folder_gone(conn, subs[i].id);
         }
         if (rc == PH_OK) {
             rc = store_folder_gone_event(conn, &subs[i], true);
@@ -278,6 +296,9 @@ store_folder_restore(store_conn_t *conn, uint64_t fid, uint64_t parent,
         if (rc == PH_OK) {
             rc = store_folder_changed(conn, subs[i].id, &cn);
         }
+        if (rc == PH_OK) {
+            rc = store_search_folder_back(conn, subs[i].id);
+        }
         if (rc != PH_OK) {
             break;
         }
@@ -333,7 +354,8 @@ store_folder_delete(store_conn_t *conn, uint64_t fid, unsigned flags,
         return PH_OK;
     }
 
-    if (flags & STORE_DEL_HARD) {
+    /* of a search folder nothing is worth keeping */
+    if ((flags & STORE_DEL_HARD) || f.type == STORE_FOLDER_SEARCH) {
         store_try(store_folder_wipe(conn, fid));
     } else {
         store_try(store_folder_mark_deleted(conn, fid));
@@ -481,6 +503,7 @@ store_folder_move(store_conn_t *conn, uint64_t fid, uint64_t parent,
     if (parent != f.parent) {
         store_try(store_deletion_add(conn, cn, 0, fid, fid,
                                      STORE_GONE_MOVED));
+        store_try(store_search_folder_moved(conn, fid, f.parent, parent));
         store_try(store_folder_touch_parent(conn, f.parent, cn, -1));
         store_try(store_folder_touch_parent(conn, parent, cn, 1));
     } else {
@@ -549,13 +572,17 @@ store_folder_copy_one(store_conn_t *conn, uint64_t fid, uint64_t parent,
     memset(&nf, 0, sizeof(nf));
     store_try(store_folder_live(conn, fid, &f));
     nf.parent = parent;
-    nf.type = STORE_FOLDER_GENERIC;
+    nf.type = f.type == STORE_FOLDER_SEARCH ? STORE_FOLDER_SEARCH
+                                            : STORE_FOLDER_GENERIC;
     nf.name = name;
     nf.actor = *actor;
     store_try(store_folder_create(conn, &nf, fid_r, &existed));
     store_try(store_exec(conn, SQL_FOLDER_PROPS_COPY, "uu", *fid_r, fid));
     store_try(store_exec(conn, SQL_REF_COPY, "uu", *fid_r, fid));
     store_try(store_rules_copy(conn, fid, *fid_r));
+    if (f.type == STORE_FOLDER_SEARCH) {
+        return store_search_copy(conn, fid, *fid_r);
+    }
     store_try(store_folder_copy_messages(conn, fid, *fid_r));
     if (!recursive) {
         return PH_OK;

@@ -42,7 +42,8 @@ struct store_env_s {
     uint64_t         tmp_serial;
 };
 
-typedef struct store_view_s  store_view_t;
+typedef struct store_view_s      store_view_t;
+typedef struct store_searches_s  store_searches_t;
 struct store_viewer_s;
 
 struct store_s {
@@ -62,6 +63,8 @@ struct store_s {
     unsigned          n_readers;
     store_view_t     *views;         /* lists of keys, shared by tables */
     unsigned          n_views;
+    int               searches;      /* atomic: there may be search folders */
+    int               filling;       /* atomic: one may have to be filled */
     /* counters; only the writer changes them */
     uint64_t          last_cn;
     uint64_t          last_content;
@@ -73,6 +76,12 @@ struct store_s {
 typedef struct {
     uint32_t  n_events;      /* to drop when it is undone */
 } store_savepoint_t;
+
+typedef struct {
+    uint32_t   n;
+    uint32_t   cap;
+    uint64_t  *id;
+} store_idlist_t;
 
 typedef struct {
     char          *text;
@@ -103,6 +112,9 @@ struct store_conn_s {
     const struct store_viewer_s  *viewer;
     bool               reader_known;
     uint64_t           reader;         /* of the viewer, in table reader */
+    store_idlist_t     dirty;          /* messages that searches look at */
+    bool               settling;       /* ... and do so now */
+    store_searches_t  *searches;       /* decoded criteria, or NULL */
 };
 
 /* ---- connections, transactions (store_conn.c) ---- */
@@ -120,6 +132,26 @@ ph_pool_t *store_tmp_pool(store_conn_t *conn);
 ph_int_t store_upgrade(store_conn_t *conn, uint32_t *version_r);
 ph_int_t store_path_sync(store_env_t *env, const char *path);
 void store_views_free(store_t *store);
+
+/* ---- search folders (store_search*.c) ---- */
+/* The hook of a writer: notes messages that a statement changes. */
+void store_search_watch(store_conn_t *conn);
+/* Notes one that is gone under this id, which the hook does not tell. */
+ph_int_t store_search_note(store_conn_t *conn, uint64_t mid);
+/* What was noted is undone, and criteria may have changed back. */
+void store_search_undo(store_conn_t *conn);
+ph_int_t store_search_load(store_t *store);
+/* A folder was (soft) deleted: its messages leave all searches. */
+ph_int_t store_search_folder_gone(store_conn_t *conn, uint64_t fid);
+/* A search folder ends: rows and criteria go. */
+ph_int_t store_search_drop(store_conn_t *conn, uint64_t fid);
+/* A deleted folder is live again: searches look at its messages. */
+ph_int_t store_search_folder_back(store_conn_t *conn, uint64_t fid);
+/* fid has another parent. */
+ph_int_t store_search_folder_moved(store_conn_t *conn, uint64_t fid,
+    uint64_t old_parent, uint64_t parent);
+/* Criteria of one search folder for another, new one. */
+ph_int_t store_search_copy(store_conn_t *conn, uint64_t from, uint64_t to);
 
 /* ---- ids (store_id.c) ---- */
 uint64_t store_next_cn(store_conn_t *conn);
@@ -249,12 +281,6 @@ uint32_t store_bag_u32(const store_bag_t *bag, uint32_t tag, uint32_t dflt);
 uint64_t store_bag_time(const store_bag_t *bag, uint32_t tag);
 bool store_bag_bool(const store_bag_t *bag, uint32_t tag, bool dflt);
 
-/* Content ids met while packing. */
-typedef struct {
-    uint32_t   n;
-    uint32_t   cap;
-    uint64_t  *id;
-} store_idlist_t;
 ph_int_t store_idlist_add(store_idlist_t *l, uint64_t id);
 void store_idlist_free(store_idlist_t *l);
 /*

@@ -1,7 +1,7 @@
 /* Moving, copying and deleting many messages: work for each of them, none for
  * the rest of the folder. */
 
-#include "store_message_int.h"
+#include "store_search_int.h"
 #include "store_sync.h"
 
 /* the counters of a message of this kind, times sign */
@@ -113,6 +113,7 @@ store_move_one(store_conn_t *conn, const store_message_fact_t *f, uint64_t to,
     store_try(store_exec(conn, SQL_MESSAGE_MOVE, "uuuuubuu", id, to, cn,
                          (uint64_t) article, store_now(conn), pcl, f->id,
                          store_trash(conn->store)));
+    store_try(store_search_note(conn, f->id));
     store_try(store_exec(conn, SQL_REF_MOVE, "uu", id, f->id));
     /* a message in the queue stays in it under its new id */
     store_try(store_exec(conn, SQL_SUBMIT_MOVE, "uuu", id, to, f->id));
@@ -141,8 +142,63 @@ store_copy_one(store_conn_t *conn, const store_message_fact_t *f, uint64_t to,
     return store_many_event(conn, STORE_EV_COPIED, f, to, id, cn, false);
 }
 
-typedef enum { STORE_MANY_MOVE, STORE_MANY_COPY, STORE_MANY_RESTORE }
-    store_many_how_t;
+typedef enum {
+    STORE_MANY_MOVE, STORE_MANY_COPY, STORE_MANY_RESTORE, STORE_MANY_SOFT,
+    STORE_MANY_HARD
+} store_many_how_t;
+
+static ph_int_t
+store_many(store_conn_t *conn, uint64_t from, uint64_t to, uint32_t n,
+    const uint64_t *mids, uint64_t *new_r, store_many_t *many_r,
+    store_many_how_t how);
+
+/*
+ * Messages of a search folder, each in the folder where it is.  Where they are
+ * is asked before the first one changes: that may end its match.
+ */
+static ph_int_t
+store_many_found(store_conn_t *conn, uint64_t search, uint64_t to,
+    uint32_t n, const uint64_t *mids, uint64_t *new_r, store_many_t *many_r,
+    store_many_how_t how)
+{
+    uint32_t       i;
+    uint64_t      *home;
+    ph_int_t       rc;
+    ph_pool_t     *pool;
+    store_many_t   one;
+
+    pool = ph_pool_create("store many", 0);
+    if (pool == NULL) {
+        return PH_NOMEM;
+    }
+    home = ph_pcalloc_array(pool, n + 1, sizeof(*home));
+    rc = home ? PH_OK : PH_NOMEM;
+    for (i = 0; rc == PH_OK && i < n; i++) {
+        rc = store_search_home(conn, search, mids[i], &home[i]);
+    }
+
+    for (i = 0; rc == PH_OK && i < n; i++) {
+        if (new_r) {
+            new_r[i] = 0;
+        }
+        if (home[i] == search) {
+            many_r->failed++;
+            continue;
+        }
+        rc = how == STORE_MANY_SOFT || how == STORE_MANY_HARD
+             ? store_messages_delete(conn, home[i], how == STORE_MANY_HARD, 1,
+                                     &mids[i], &one)
+             : store_many(conn, home[i], to, 1, &mids[i],
+                          new_r ? &new_r[i] : NULL, &one, how);
+        if (rc == PH_OK) {
+            many_r->done += one.done;
+            many_r->failed += one.failed;
+        }
+    }
+    ph_pool_destroy(&pool);
+
+    return rc;
+}
 
 /*
  * How much may still come: what is copied, and what comes back out of the
@@ -169,6 +225,7 @@ store_many(store_conn_t *conn, uint64_t from, uint64_t to, uint32_t n,
     const uint64_t *mids, uint64_t *new_r, store_many_t *many_r,
     store_many_how_t how)
 {
+    bool                  found;
     uint32_t              i;
     uint64_t              id, room;
     ph_int_t              rc;
@@ -181,9 +238,13 @@ store_many(store_conn_t *conn, uint64_t from, uint64_t to, uint32_t n,
     memset(&in, 0, sizeof(in));
     store_try(store_need_write(conn));
     store_try(store_folder_find(conn, NULL, from, &f));
+    found = f.type == STORE_FOLDER_SEARCH;
     store_try(store_folder_live(conn, to, &f));
     if (f.type == STORE_FOLDER_SEARCH) {
         return PH_DENIED;
+    }
+    if (found) {
+        return store_many_found(conn, from, to, n, mids, new_r, many_r, how);
     }
     store_try(store_many_room(conn, &room));
 
@@ -271,6 +332,10 @@ store_messages_delete(store_conn_t *conn, uint64_t fid, bool hard, uint32_t n,
     memset(&d, 0, sizeof(d));
     store_try(store_need_write(conn));
     store_try(store_folder_find(conn, NULL, fid, &f));
+    if (f.type == STORE_FOLDER_SEARCH) {
+        return store_many_found(conn, fid, 0, n, mids, NULL, many_r,
+                                hard ? STORE_MANY_HARD : STORE_MANY_SOFT);
+    }
     /* on hold nothing goes for good */
     hard = hard && !store_on_hold(conn->store);
 

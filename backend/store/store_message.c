@@ -1,6 +1,6 @@
 /* Messages: rows, opening, creating, closing. */
 
-#include "store_message_int.h"
+#include "store_search_int.h"
 #include "store_viewer.h"
 #include "lib/ph_str.h"
 
@@ -171,6 +171,21 @@ store_message_load(store_message_t *msg, const store_mrow_t *row)
 }
 
 ph_int_t
+store_message_in(store_conn_t *conn, const store_message_fact_t *f,
+    uint64_t fid)
+{
+    uint64_t  home;
+    ph_int_t  rc;
+
+    if (fid == 0 || f->folder == fid) {
+        return PH_OK;
+    }
+    rc = store_search_home(conn, fid, f->id, &home);
+
+    return rc == PH_OK && home != f->folder ? PH_NOTFOUND : rc;
+}
+
+ph_int_t
 store_message_open(store_conn_t *conn, uint64_t fid, uint64_t mid,
     unsigned flags, store_message_t **msg_r)
 {
@@ -188,11 +203,13 @@ store_message_open(store_conn_t *conn, uint64_t fid, uint64_t mid,
     }
     if (rc == PH_OK) {
         store_mrow(s, &row);
-        if ((fid && row.fact.folder != fid)
-            || (row.fact.deleted && (flags & STORE_OPEN_DELETED) == 0))
+        rc = store_message_in(conn, &row.fact, fid);
+        if (rc == PH_OK && row.fact.deleted
+            && (flags & STORE_OPEN_DELETED) == 0)
         {
             rc = PH_NOTFOUND;
-        } else {
+        }
+        if (rc == PH_OK) {
             rc = store_message_load(msg, &row);
             if (rc == PH_OK) {
                 rc = store_reader_see(conn, &msg->fact);

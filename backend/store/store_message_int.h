@@ -141,6 +141,9 @@ typedef struct {
 void store_mrow(sqlite3_stmt *s, store_mrow_t *row_r);
 void store_mrow_ctx(store_conn_t *conn, const store_mrow_t *row,
     const store_pack_t *pack, store_mctx_t *ctx_r);
+/* PH_NOTFOUND unless it is in fid, or found by the search folder fid; 0: any */
+ph_int_t store_message_in(store_conn_t *conn, const store_message_fact_t *f,
+    uint64_t fid);
 /* flags with the computed bits */
 uint32_t store_shown_flags(uint32_t flags, bool associated);
 

@@ -1,6 +1,6 @@
 /* Read state, status and the server's message flags. */
 
-#include "store_message_int.h"
+#include "store_search_int.h"
 #include "store_viewer.h"
 
 #define RF_SUPPRESS_RECEIPT  0x01
@@ -111,7 +111,7 @@ store_read_one(store_conn_t *conn, const store_message_fact_t *f,
 
 /* all live normal messages that the flags would change */
 static ph_int_t
-store_read_ids(store_conn_t *conn, uint64_t fid, unsigned flags,
+store_read_ids(store_conn_t *conn, const store_folder_t *f, unsigned flags,
     store_idlist_t *ids)
 {
     ph_int_t       rc;
@@ -126,8 +126,12 @@ store_read_ids(store_conn_t *conn, uint64_t fid, unsigned flags,
     } else if (flags & (RF_RECEIPT_ONLY | RF_CLEAR_RN | RF_CLEAR_NRN)) {
         which = SQL_MESSAGE_NORMAL_IDS;
     }
+    if (f->type == STORE_FOLDER_SEARCH) {
+        which = SQL_SEARCH_ROW_IDS;
+        store_try(store_search_flush(conn));
+    }
 
-    store_try(store_q(conn, which, &s, "u", fid));
+    store_try(store_q(conn, which, &s, "u", f->id));
     while ((rc = store_step(conn, s)) == PH_OK) {
         rc = store_idlist_add(ids, store_col_u64(s, 0));
         if (rc != PH_OK) {
@@ -160,7 +164,7 @@ store_messages_set_read(store_conn_t *conn, uint64_t fid, unsigned flags,
 
     rc = PH_OK;
     if (n == 0) {
-        rc = store_read_ids(conn, fid, flags, &ids);
+        rc = store_read_ids(conn, &f, flags, &ids);
         n = ids.n;
         mids = ids.id;
     }
@@ -171,9 +175,11 @@ store_messages_set_read(store_conn_t *conn, uint64_t fid, unsigned flags,
     cap = 0;
     for (i = 0; rc == PH_OK && i < n; i++) {
         rc = store_message_find(conn, mids[i], &fact);
-        if (rc == PH_NOTFOUND
-            || (rc == PH_OK && (fact.folder != fid || fact.deleted)))
-        {
+        if (rc == PH_OK) {
+            rc = fact.deleted ? PH_NOTFOUND
+                              : store_message_in(conn, &fact, fid);
+        }
+        if (rc == PH_NOTFOUND) {
             many_r->failed++;
             rc = PH_OK;
             continue;
@@ -185,6 +191,14 @@ store_messages_set_read(store_conn_t *conn, uint64_t fid, unsigned flags,
             rc = store_read_one(conn, &fact, flags, &d, &changed, &receipt,
                                 &now, &read_cn);
             any |= rc == PH_OK && changed;
+        }
+        if (rc == PH_OK && fact.folder != fid) {
+            /* found by a search folder: each may be somewhere else */
+            if (any) {
+                rc = store_delta_apply(conn, fact.folder, &d);
+            }
+            memset(&d, 0, sizeof(d));
+            any = false;
         }
         if (rc != PH_OK) {
             break;
@@ -265,9 +279,7 @@ store_status_row(store_conn_t *conn, uint64_t fid, uint64_t mid,
     rc = store_step(conn, s);
     if (rc == PH_OK) {
         store_mrow(s, row);
-        if (fid && row->fact.folder != fid) {
-            rc = PH_NOTFOUND;
-        }
+        rc = store_message_in(conn, &row->fact, fid);
     }
     store_done(conn, &s);
 

@@ -49,15 +49,20 @@ ph_int_t
 store_table_contents(store_conn_t *conn, uint64_t fid, unsigned flags,
     store_table_t **t_r)
 {
-    store_try(table_folder_exists(conn, fid));
+    bool     search;
+    int64_t  type;
 
+    store_try(store_q_int(conn, SQL_FOLDER_TYPE, &type, "u", fid));
     flags &= STORE_TABLE_ASSOCIATED | STORE_TABLE_DELETED
              | STORE_TABLE_CONVERSATION;
+    search = type == STORE_FOLDER_SEARCH && flags == 0;
     if (conn->viewer != NULL && conn->viewer->no_private) {
         flags |= STORE_TABLE_NO_PRIVATE;
     }
+    store_try(table_new(conn->store, STORE_TABLE_CONTENTS, fid, flags, t_r));
+    (*t_r)->search = search;
 
-    return table_new(conn->store, STORE_TABLE_CONTENTS, fid, flags, t_r);
+    return PH_OK;
 }
 
 ph_int_t

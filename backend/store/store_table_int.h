@@ -99,6 +99,7 @@ struct store_table_s {
     uint64_t              folder;
     unsigned              flags;
     int                   state;        /* of the rows of a contents table */
+    bool                  search;       /* of what a search folder finds */
     store_message_t      *msg;          /* attachments */
     ph_pool_t            *pool;         /* restriction and sort */
     mapi_tags_t           columns;      /* malloc'ed */
@@ -227,6 +228,8 @@ uint32_t store_table_expands(const mapi_sorts_t *sorts,
 ph_int_t store_key_query(store_conn_t *conn, store_table_t *t,
     const char *columns, const store_cursor_t *from, bool backward,
     uint32_t limit, uint32_t offset, sqlite3_stmt **s_r);
+/* the condition that a row m of message is of the table's folder ?2, or 0 */
+const char *store_key_in(const store_table_t *t);
 /* rows before the cursor */
 ph_int_t store_key_before(store_conn_t *conn, store_table_t *t,
     const store_cursor_t *at, uint32_t *n_r);

@@ -16,6 +16,27 @@ static const char *const  key_column[] = {
     "m.id", "m.received", "m.modified", "m.subject_key", NULL
 };
 
+/* the copies in search_row, which its indices are of */
+static const char *const  found_column[] = {
+    "r.message", "r.received", "r.modified", "r.subject_key", NULL
+};
+
+static const char *
+key_name(const store_table_t *t, store_table_key_t key)
+{
+    return t->search ? found_column[key] : key_column[key];
+}
+
+/* where the rows are; two values: the folder and the state */
+static const char *
+key_from(const store_table_t *t)
+{
+    /* a search folder has only rows of state 0 */
+    return t->search ? "search_row r CROSS JOIN message m ON m.id = r.message"
+                       " WHERE r.folder = ? AND m.state = ?"
+                     : "message m WHERE folder = ? AND state = ?";
+}
+
 static bool
 key_is_text(const store_table_t *t)
 {
@@ -83,6 +104,14 @@ store_table_expands(const mapi_sorts_t *sorts, const mapi_tags_t *columns)
     }
 
     return 0;
+}
+
+const char *
+store_key_in(const store_table_t *t)
+{
+    return t->search ? "EXISTS (SELECT 1 FROM search_row r"
+                       " WHERE r.folder = ?2 AND r.message = m.id)"
+                     : "(folder = ?2 OR ?2 = 0)";
 }
 
 ph_int_t
@@ -216,10 +245,11 @@ key_condition(const store_table_t *t, const store_cursor_t *at, bool backward,
     if (at->place != STORE_AT_ROW) {
         out[0] = '\0';
     } else if (t->key == STORE_KEY_ID) {
-        snprintf(out, size, " AND m.id %s ?", key_relation(t, at, backward));
-    } else {
-        snprintf(out, size, " AND (%s, m.id) %s (?, ?)", key_column[t->key],
+        snprintf(out, size, " AND %s %s ?", key_name(t, STORE_KEY_ID),
                  key_relation(t, at, backward));
+    } else {
+        snprintf(out, size, " AND (%s, %s) %s (?, ?)", key_name(t, t->key),
+                 key_name(t, STORE_KEY_ID), key_relation(t, at, backward));
     }
 }
 
@@ -239,14 +269,14 @@ store_key_query(store_conn_t *conn, store_table_t *t, const char *columns,
     key_condition(t, from, backward, condition, sizeof(condition));
     dir = t->descending == backward ? "ASC" : "DESC";
     if (t->key == STORE_KEY_ID) {
-        snprintf(order, sizeof(order), "m.id %s", dir);
+        snprintf(order, sizeof(order), "%s %s", key_name(t, STORE_KEY_ID),
+                 dir);
     } else {
-        snprintf(order, sizeof(order), "%s %s, m.id %s", key_column[t->key],
-                 dir, dir);
+        snprintf(order, sizeof(order), "%s %s, %s %s", key_name(t, t->key),
+                 dir, key_name(t, STORE_KEY_ID), dir);
     }
-    snprintf(text, sizeof(text), "SELECT %s FROM message m WHERE folder = ?"
-             " AND state = ?%s ORDER BY %s LIMIT ? OFFSET ?", columns,
-             condition, order);
+    snprintf(text, sizeof(text), "SELECT %s FROM %s%s ORDER BY %s LIMIT ?"
+             " OFFSET ?", columns, key_from(t), condition, order);
 
     return key_bind(conn, t, text, from, limit, offset, s_r);
 }
@@ -268,8 +298,8 @@ store_key_before(store_conn_t *conn, store_table_t *t,
     }
 
     key_condition(t, at, true, condition, sizeof(condition));
-    snprintf(text, sizeof(text), "SELECT count(*) FROM message m"
-             " WHERE folder = ? AND state = ?%s LIMIT ? OFFSET ?", condition);
+    snprintf(text, sizeof(text), "SELECT count(*) FROM %s%s LIMIT ?"
+             " OFFSET ?", key_from(t), condition);
     store_try(key_bind(conn, t, text, at, 1, 0, &s));
     rc = store_step(conn, s);
     if (rc == PH_OK) {
@@ -294,8 +324,8 @@ store_key_gone(store_conn_t *conn, store_table_t *t, const store_cursor_t *at,
         return PH_OK;
     }
 
-    snprintf(text, sizeof(text), "SELECT %s FROM message m WHERE id = ?"
-             " AND folder = ? AND state = ?", store_key_columns(t));
+    snprintf(text, sizeof(text), "SELECT %s FROM message m WHERE id = ?1"
+             " AND %s AND state = ?3", store_key_columns(t), store_key_in(t));
     store_try(store_q_text(conn, text, &s, "uud", at->id, t->folder,
                            t->state));
     rc = store_step(conn, s);

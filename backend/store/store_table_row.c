@@ -131,8 +131,9 @@ rows_load(store_rows_t *rows, uint64_t id)
 
     case STORE_TABLE_CONTENTS:
         snprintf(text, sizeof(text), "SELECT %s FROM message m WHERE id = ?1"
-                 " AND (folder = ?2 OR ?2 = 0) AND state = ?3",
-                 rows_columns(rows, columns, sizeof(columns)));
+                 " AND %s AND state = ?3",
+                 rows_columns(rows, columns, sizeof(columns)),
+                 store_key_in(rows->t));
         store_try(store_q_text(rows->conn, text, &rows->s, "uud", id,
                                rows->t->flags & STORE_TABLE_CONVERSATION
                                ? (uint64_t) 0 : rows->t->folder,

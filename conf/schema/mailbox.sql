@@ -342,5 +342,46 @@ CREATE INDEX folder_cn ON folder (cn);
 CREATE INDEX folder_source ON folder (source_key) WHERE source_key IS NOT NULL;
 CREATE INDEX message_source ON message (source_key)
     WHERE source_key IS NOT NULL;
+-- The criteria of search folders (MS-OXCFOLD 2.2.1.4).  A search folder without
+-- a row here has none yet.
+CREATE TABLE search (
+    folder       INTEGER PRIMARY KEY REFERENCES folder (id) ON DELETE CASCADE,
+    flags        INTEGER NOT NULL,     -- SearchFlags, as set
+    state        INTEGER NOT NULL,     -- 0 stopped, 1 being filled, 2 complete
+    restriction  BLOB NOT NULL         -- MS-OXCDATA 2.12, 32-bit counts
+);
+
+-- Where a search looks: folders, or other search folders.
+CREATE TABLE search_scope (
+    folder    INTEGER NOT NULL REFERENCES search (folder) ON DELETE CASCADE,
+    position  INTEGER NOT NULL,
+    scope     INTEGER NOT NULL,
+    PRIMARY KEY (folder, position)
+) WITHOUT ROWID;
+CREATE INDEX search_scope_scope ON search_scope (scope);
+
+-- What a search has still to look at: messages of `scope` from `next` on.
+CREATE TABLE search_fill (
+    folder  INTEGER NOT NULL REFERENCES search (folder) ON DELETE CASCADE,
+    scope   INTEGER NOT NULL,
+    next    INTEGER NOT NULL,
+    PRIMARY KEY (folder, scope)
+) WITHOUT ROWID;
+
+-- The messages in search folders, with copies of what their tables sort by.
+CREATE TABLE search_row (
+    folder       INTEGER NOT NULL,
+    message      INTEGER NOT NULL,
+    unread       INTEGER NOT NULL,
+    size         INTEGER NOT NULL,
+    received     INTEGER NOT NULL,
+    modified     INTEGER NOT NULL,
+    subject_key  TEXT NOT NULL,
+    PRIMARY KEY (folder, message)
+) WITHOUT ROWID;
+CREATE INDEX search_row_message ON search_row (message);
+CREATE INDEX search_row_received ON search_row (folder, received, message);
+CREATE INDEX search_row_modified ON search_row (folder, modified, message);
+CREATE INDEX search_row_subject ON search_row (folder, subject_key, message);
 
 PRAGMA user_version = 2;

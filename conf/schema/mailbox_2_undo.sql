@@ -36,3 +36,7 @@ DROP INDEX folder_source;
 DROP INDEX folder_cn;
 DROP INDEX deletion_cn;
 DROP TABLE deletion;
+DROP TABLE search_row;
+DROP TABLE search_fill;
+DROP TABLE search_scope;
+DROP TABLE search;
