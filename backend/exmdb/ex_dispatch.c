@@ -2,6 +2,7 @@
 
 #include "ex_execute.h"
 #include "ex_access.h"
+#include "ex_remote.h"
 #include "ex_rop.h"
 
 
@@ -301,7 +302,8 @@ ex_item_run(ex_execute_t *x, const ex_item_t *item, store_conn_t *conn,
     }
 
     if (ec == ecBufferTooSmall
-        && (start > 2 || item->id == ROP_FAST_TRANSFER_SOURCE_GET_BUFFER))
+        && (start > 2 || (x->piece && !x->piece_first)
+            || item->id == ROP_FAST_TRANSFER_SOURCE_GET_BUFFER))
     {
         /* more room comes with a buffer of its own; or (MS-OXCFXICS
          * 3.2.5.8.1.5) the client asks for less */
@@ -318,7 +320,7 @@ ex_item_run(ex_execute_t *x, const ex_item_t *item, store_conn_t *conn,
             rop->made = NULL;
         }
 
-        if (start > 2) {
+        if (start > 2 || (x->piece && !x->piece_first)) {
             return false;
         }
 
@@ -355,6 +357,20 @@ ex_too_small(ex_execute_t *x, const ex_item_t *item)
         ph_wbuf_truncate(&x->data, start);
         x->ec = ecBufferTooSmall;
     }
+}
+
+
+void
+ex_dispatch_too_small(ex_execute_t *x)
+{
+    if (x->piece) {
+        x->piece_stopped = true;
+        x->piece_next = x->next;
+    } else {
+        ex_too_small(x, &x->items[x->next]);
+    }
+
+    x->next = x->n_items;
 }
 
 
@@ -483,6 +499,13 @@ ex_answer_make(ex_execute_t *x, store_conn_t *conn, ex_rop_t *rop)
 
     x->complete = true;
 
+    if (x->piece) {
+        if (ex_notify_list(x, conn) != PH_OK) {
+            x->ec = ecServerOOM;
+        }
+        return;
+    }
+
     last = (x->n_items > 0) ? &x->items[x->n_items - 1] : NULL;
     chain = rop != NULL && rop->more && (x->r.flags & EX_FLAG_CHAIN)
             && (last->id == ROP_QUERY_ROWS || last->id == ROP_READ_STREAM
@@ -529,8 +552,7 @@ ex_dispatch(ex_execute_t *x, store_conn_t *conn)
 
     while (x->next < x->stop) {
         if (!ex_item_run(x, &x->items[x->next], conn, &x->data, &rop)) {
-            ex_too_small(x, &x->items[x->next]);
-            x->next = x->n_items;
+            ex_dispatch_too_small(x);
             rop.more = false;
             break;
         }

@@ -6,6 +6,7 @@
  */
 
 #include "ex_execute.h"
+#include "ex_remote.h"
 #include "ex_trace.h"
 
 #include <stdlib.h>
@@ -246,8 +247,15 @@ ex_execute_logon_facts(ph_int_t rc, ex_facts_t *facts, void *data)
     }
 
     if (ex_route_worker(ex, facts->entry.address) != ex->self) {
-        x->logon_rc = PH_DENIED;
-        ex_execute_inline(x);
+        if (x->piece || x->ticket.len == 0) {
+            x->logon_rc = PH_DENIED;
+            ex_execute_inline(x);
+            return;
+        }
+
+        ex_remote_run(x, ex_remote_get(x->session, ex_route_worker(ex,
+                                       facts->entry.address)),
+                      ex_execute_next);
         return;
     }
 
@@ -377,19 +385,37 @@ ex_item_mailbox(const ex_execute_t *x, const ex_item_t *item)
 }
 
 
-/* Does a note need the mailbox to be told (rows of tables)? */
-static bool
-ex_notes_need_store(const ex_execute_t *x)
+static ex_remote_t *
+ex_item_remote(const ex_execute_t *x, const ex_item_t *item)
 {
-    const ex_note_t  *n;
+    ex_logon_t  *l;
+
+    l = ex_logon_find(x->session, item->logon_id);
+
+    return (l != NULL) ? l->remote : NULL;
+}
+
+
+/* The mailbox that the first note needs to be told (rows of tables, and rights
+ * on folders); NULL: none. */
+static ex_mailbox_t *
+ex_notes_mailbox(const ex_execute_t *x)
+{
+    const ex_note_t    *n;
+    const ex_logon_t   *l;
 
     for (n = x->notes; n != NULL; n = n->next) {
-        if (n->data == NULL && n->event != EX_TABLE_CHANGED) {
-            return true;
+        l = ex_logon_find(x->session, n->logon_id);
+
+        if (l != NULL && l->mailbox != NULL
+            && (n->data == NULL ? n->event != EX_TABLE_CHANGED
+                                : !l->is_owner))
+        {
+            return l->mailbox;
         }
     }
 
-    return false;
+    return NULL;
 }
 
 
@@ -397,6 +423,7 @@ ex_notes_need_store(const ex_execute_t *x)
 static void
 ex_execute_next(ex_execute_t *x)
 {
+    ex_remote_t      *remote;
     ex_mailbox_t     *mb;
     const ex_item_t  *item;
 
@@ -412,11 +439,22 @@ ex_execute_next(ex_execute_t *x)
     /* logons that the last piece made count from here on */
     ex_actions_run(x->session, false);
 
+    /* first of all what other workers have to tell */
+    remote = x->piece || x->next > 0 || x->asked ? NULL
+             : ex_remote_pending(x->session);
+    if (remote != NULL) {
+        x->asked = true;
+        x->stop = x->next;
+        ex_remote_run(x, remote, ex_execute_next);
+        return;
+    }
+
     if (x->n_items == 0) {
         x->notes = ex_notes_take(x->session);
 
-        if (ex_notes_need_store(x) && x->session->logons != NULL) {
-            x->mailbox = x->session->logons->mailbox;
+        mb = ex_notes_mailbox(x);
+        if (mb != NULL) {
+            x->mailbox = mb;
             ex_mailbox_ref(x->mailbox);
             ex_execute_start(x);
             return;
@@ -428,6 +466,10 @@ ex_execute_next(ex_execute_t *x)
     }
 
     if (x->next == x->n_items) {
+        if (x->notes == NULL) {
+            x->notes = ex_notes_take(x->session);
+        }
+
         ex_dispatch_finish(x, NULL);
         ex_execute_end(x);
         return;
@@ -441,12 +483,20 @@ ex_execute_next(ex_execute_t *x)
     }
 
     mb = ex_item_mailbox(x, item);
+    remote = ex_item_remote(x, item);
 
     for (x->stop = x->next + 1; x->stop < x->n_items; x->stop++) {
         item = &x->items[x->stop];
-        if (item->id == ROP_LOGON || ex_item_mailbox(x, item) != mb) {
+        if (item->id == ROP_LOGON || ex_item_mailbox(x, item) != mb
+            || ex_item_remote(x, item) != remote)
+        {
             break;
         }
+    }
+
+    if (remote != NULL) {
+        ex_remote_run(x, remote, ex_execute_next);
+        return;
     }
 
     if (mb == NULL) {
@@ -474,6 +524,59 @@ ex_execute_check(const exmdb_emsmdb_execute_request_t *r)
     }
 
     return 0;
+}
+
+
+static void
+ex_execute_go(ex_execute_t *x)
+{
+    x->session->executing = true;
+
+    if (ex_execute_needs_groups(x)) {
+        x->groups_at = ex_directory_generation(x->ex);
+        ex_groups_get(x->ex, x->session->facts->entry.address,
+                      ex_execute_groups, x);
+        return;
+    }
+
+    ex_execute_next(x);
+}
+
+
+void
+ex_execute_piece(ex_execute_t *x, ph_str_t user, ph_str_t payload,
+    size_t room)
+{
+    ph_int_t       rc;
+    ex_session_t  *s;
+
+    x->started = uv_hrtime() / 1000;
+
+    s = ex_session_find(x->ex, x->r.session, user);
+    if (s == NULL) {
+        x->answered(x, EXMDB_RESULT_NO_CONTEXT, ph_str_null);
+        return;
+    }
+
+    x->session = s;
+    if (s->executing) {
+        x->answered(x, EXMDB_RESULT_SEQUENCE, ph_str_null);
+        return;
+    }
+
+    ex_session_touch(s);
+    x->ctx.cpid = s->cpid;
+
+    rc = ex_frame_items(x, payload);
+    if (rc != PH_OK) {
+        x->ec = (rc == PH_NOMEM) ? ecServerOOM : ecRpcFormat;
+        x->answered(x, EXMDB_RESULT_OK, ph_str_null);
+        return;
+    }
+
+    ph_wbuf_init(&x->data, x->pool, room + 2);
+    ph_put_u16(&x->data, 0);
+    ex_execute_go(x);
 }
 
 
@@ -545,15 +648,11 @@ ex_execute_begin(ex_execute_t *x, ph_str_t user)
     ph_wbuf_init(&x->data, x->pool, limit - 4 * x->n_handles);
     ph_put_u16(&x->data, 0);
 
-    s->executing = true;
-
-    if (ex_execute_needs_groups(x)) {
-        x->groups_at = ex_directory_generation(x->ex);
-        ex_groups_get(x->ex, s->facts->entry.address, ex_execute_groups, x);
-        return;
+    if (x->ticket.len > 0 && s->remotes != NULL) {
+        ex_remote_keep(s, x->ticket);
     }
 
-    ex_execute_next(x);
+    ex_execute_go(x);
 }
 
 
@@ -597,6 +696,7 @@ ex_op_execute(ex_call_t *call)
     x->pool = call->req->pool;
     x->answered = ex_execute_reply;
     x->data_of_answered = call;
+    x->ticket = call->req->ticket;
 
     if (exmdb_emsmdb_execute_request_decode_all(call->req->body, x->pool,
                                                 &x->r) != PH_OK)

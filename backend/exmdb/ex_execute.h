@@ -60,8 +60,16 @@ struct ex_execute_s {
     mapi_ctx_t                      ctx;
     uint64_t                        started;    /* us */
     uint32_t                        ec;         /* of the whole call */
+    ph_str_t                        ticket;     /* of the user */
+    bool                            piece;      /* for another worker */
+    bool                            piece_first;  /* its first responses */
+    bool                            piece_stopped;
+    uint32_t                        piece_next;   /* what did not fit */
+    uint16_t                        n_piece_notes;
+    exmdb_piece_note_t             *piece_notes;
     bool                            complete;   /* the answer is made */
     bool                            lost;       /* the session has to end */
+    bool                            asked;      /* other workers */
     bool                            ics_upload;
     ph_int_t                        fatal;      /* a ROP lost the transaction */
 
@@ -114,6 +122,10 @@ struct ex_rop_s {
  */
 void ex_execute_begin(ex_execute_t *x, ph_str_t user);
 
+/* The same for a run of ROPs that another worker passes on: x->piece. */
+void ex_execute_piece(ex_execute_t *x, ph_str_t user, ph_str_t payload,
+    size_t room);
+
 /* ---- framing (ex_frame.c) ---- */
 
 /*
@@ -131,6 +143,8 @@ ph_int_t ex_frame_items(ex_execute_t *x, ph_str_t payload);
 
 /* Runs items next .. stop; makes the answer behind the last one. */
 void ex_dispatch(ex_execute_t *x, store_conn_t *conn);
+/* What did not fit, and all behind it, goes back to the client. */
+void ex_dispatch_too_small(ex_execute_t *x);
 /* Only the answer, with notifications; conn may be NULL. */
 void ex_dispatch_finish(ex_execute_t *x, store_conn_t *conn);
 

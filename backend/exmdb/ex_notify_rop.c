@@ -2,8 +2,11 @@
 
 #include "ex_execute.h"
 #include "ex_rop.h"
+#include "ex_remote.h"
 
 #define EX_PENDING_SIZE  3
+#define EX_NOTE_HEADER   6        /* RopId, handle, LogonId */
+#define EX_PIECE_NOTES   64
 
 
 typedef struct {
@@ -168,4 +171,49 @@ ex_notify_append(ex_execute_t *x, store_conn_t *conn)
         x->notes = note->next;
         ex_note_free(note);
     }
+}
+
+
+ph_int_t
+ex_notify_list(ex_execute_t *x, store_conn_t *conn)
+{
+    size_t               start;
+    uint32_t             n;
+    ph_wbuf_t            kept;
+    ex_note_t           *note;
+    exmdb_piece_note_t  *list;
+
+    n = 0;
+    for (note = x->notes; note != NULL; note = note->next) {
+        n++;
+    }
+
+    n = ph_min(n, (uint32_t) EX_PIECE_NOTES);
+    list = ph_pcalloc_array(x->pool, n, sizeof(exmdb_piece_note_t));
+    if (list == NULL) {
+        return PH_NOMEM;
+    }
+
+    x->piece_notes = list;
+    kept = x->data;
+
+    while ((note = x->notes) != NULL && x->n_piece_notes < n) {
+        ph_wbuf_init(&x->data, x->pool, EX_MAX_PAYLOAD);
+
+        if (ex_note_append(x, conn, note, EX_MAX_PAYLOAD)
+            && x->data.len > EX_NOTE_HEADER)
+        {
+            start = EX_NOTE_HEADER;
+            list[x->n_piece_notes].handle = note->handle;
+            list[x->n_piece_notes].data.data = x->data.data + start;
+            list[x->n_piece_notes++].data.len = x->data.len - start;
+        }
+
+        x->notes = note->next;
+        ex_note_free(note);
+    }
+
+    x->data = kept;
+
+    return PH_OK;
 }

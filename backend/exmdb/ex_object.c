@@ -162,6 +162,7 @@ ex_object_close(ex_object_t *o)
         break;
 
     case EX_FOLDER:
+    case EX_REMOTE:
         break;
 
     case EX_MESSAGE:

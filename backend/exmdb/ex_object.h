@@ -26,7 +26,8 @@ typedef enum {
     EX_MEMORY_TABLE,       /* permissions, rules: rows made when read */
     EX_SUBSCRIPTION,
     EX_FX_SOURCE,          /* a FastTransfer download (ex_fx.h) */
-    EX_FX_DEST             /* an upload */
+    EX_FX_DEST,            /* an upload */
+    EX_REMOTE              /* one of another worker: ex_remote.h */
 } ex_kind_t;
 
 typedef struct ex_object_s  ex_object_t;
@@ -57,6 +58,8 @@ struct ex_logon_s {
     uint16_t       entryid_len;
     store_viewer_t viewer;    /* the user, for the store */
     uint8_t       *entryid;   /* of the user; malloc */
+    ex_remote_t   *remote;    /* where the mailbox is; NULL: here */
+    uint32_t       there;     /* handle in that worker */
 };
 
 typedef struct {

@@ -6,6 +6,7 @@
 
 #include "exmdb.h"
 #include "ex_session.h"
+#include "ex_remote.h"
 
 #include <stdlib.h>
 
@@ -16,7 +17,8 @@ typedef struct ex_relay_s  ex_relay_t;
 
 struct ex_relay_s {
     ex_relay_t      *next;
-    ph_wire_conn_t  *conn;
+    ph_wire_conn_t  *conn;      /* NULL: for a session of ours */
+    ex_remote_t     *remote;
     uint64_t         theirs;    /* number that the client chose */
     uint64_t         ours;
 };
@@ -141,7 +143,10 @@ ex_route_event(const ph_wire_frame_t *frame, void *data)
             *p = r->next;
             wake.waiter = r->theirs;
             ph_wbuf_init(&b, pool, 64);
-            if (exmdb_wake_encode(&b, &wake) == PH_OK) {
+            if (r->remote != NULL) {
+                ex_remote_woken(r->remote, wake.result);
+
+            } else if (exmdb_wake_encode(&b, &wake) == PH_OK) {
                 (void) ph_wire_push(r->conn, EXMDB_EVENT_WAKE,
                                     ph_wbuf_str(&b));
             }
@@ -409,6 +414,60 @@ ex_route_closed(ex_t *ex, ph_wire_conn_t *conn)
     for (p = &ex->route->relays; *p != NULL; /* void */) {
         r = *p;
         if (r->conn == conn) {
+            *p = r->next;
+            free(r);
+        } else {
+            p = &r->next;
+        }
+    }
+}
+
+
+/* ---- calls of our own ---- */
+
+ph_int_t
+ex_route_call(ex_t *ex, uint16_t worker, uint16_t op, ph_str_t ticket,
+    ph_str_t body, ph_wire_answer_pt answer, void *data)
+{
+    ex_neighbour_t  *n;
+
+    n = worker < EX_MAX_WORKERS ? &ex->route->neighbours[worker] : NULL;
+    if (n == NULL || n->client == NULL) {
+        return PH_ERROR;
+    }
+
+    return ph_wire_call(n->client, op, ticket, body, EX_FORWARD_TIMEOUT,
+                        answer, data, NULL);
+}
+
+
+uint64_t
+ex_route_park(ex_t *ex, ex_remote_t *remote)
+{
+    ex_relay_t  *r;
+    ex_route_t  *route = ex->route;
+
+    r = calloc(1, sizeof(ex_relay_t));
+    if (r == NULL) {
+        return 0;
+    }
+
+    r->remote = remote;
+    r->ours = route->next_relay++;
+    r->next = route->relays;
+    route->relays = r;
+
+    return r->ours;
+}
+
+
+void
+ex_route_unpark(ex_t *ex, const ex_remote_t *remote)
+{
+    ex_relay_t  *r, **p;
+
+    for (p = &ex->route->relays; (r = *p) != NULL; /* void */) {
+        if (r->remote == remote) {
             *p = r->next;
             free(r);
         } else {

@@ -2,6 +2,7 @@
 
 #include "ex_session.h"
 #include "ex_directory.h"
+#include "ex_remote.h"
 #include "mapi/mapi_errors.h"
 
 #include <openssl/crypto.h>
@@ -116,7 +117,7 @@ ex_sessions_grow(ex_sessions_t *all)
 
 
 ex_session_t *
-ex_session_find(ex_t *ex, const uint8_t id[EX_SESSION_ID], ph_str_t user)
+ex_session_by_id(ex_t *ex, const uint8_t id[EX_SESSION_ID])
 {
     ex_session_t   *s;
     ex_sessions_t  *all = ex->sessions;
@@ -129,6 +130,17 @@ ex_session_find(ex_t *ex, const uint8_t id[EX_SESSION_ID], ph_str_t user)
             break;
         }
     }
+
+    return s;
+}
+
+
+ex_session_t *
+ex_session_find(ex_t *ex, const uint8_t id[EX_SESSION_ID], ph_str_t user)
+{
+    ex_session_t  *s;
+
+    s = ex_session_by_id(ex, id);
 
     if (s == NULL || s->doomed
         || !ph_str_ieq(s->facts->entry.address, user))
@@ -195,6 +207,7 @@ ex_session_free(ex_session_t *s)
     ex_sessions_t   *all = s->ex->sessions;
 
     ex_session_wake(s, EXMDB_RESULT_NO_CONTEXT, 0, 0);
+    ex_remote_end(s, ph_str_null);
     ex_objects_destroy(s);
     ex_actions_run(s, true);
 

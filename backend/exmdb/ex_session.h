@@ -54,6 +54,7 @@ struct ex_session_s {
     ex_session_t    *wait_next;     /* parked on the same connection */
     ex_session_t   **wait_prev;
 
+    ex_remote_t     *remotes;       /* logons in other workers */
     uint32_t         n_groups;      /* the user belongs to; changed between */
     ph_str_t        *groups;        /* requests alone; one malloc */
     uint32_t         groups_at;     /* generation of the directory, 0: never */
@@ -85,6 +86,8 @@ uint16_t ex_session_worker(const uint8_t id[EX_SESSION_ID]);
 /* NULL: unknown, or of another user */
 ex_session_t *ex_session_find(ex_t *ex, const uint8_t id[EX_SESSION_ID],
     ph_str_t user);
+/* Of whichever user; NULL. */
+ex_session_t *ex_session_by_id(ex_t *ex, const uint8_t id[EX_SESSION_ID]);
 /* Marks it as used now. */
 void ex_session_touch(ex_session_t *s);
 /* Ends it, at once or with the request that runs. */

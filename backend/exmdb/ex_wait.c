@@ -1,6 +1,7 @@
 /* Disconnect, PING, NotificationWait: what needs no thread. */
 
 #include "ex_session.h"
+#include "ex_remote.h"
 #include "ex_trace.h"
 #include "mapi/mapi_errors.h"
 
@@ -58,6 +59,10 @@ ex_op_disconnect(ex_call_t *call)
     if (s == NULL) {
         ex_result_answer(call, EXMDB_RESULT_NO_CONTEXT);
         return;
+    }
+
+    if (!s->executing) {
+        ex_remote_end(s, call->req->ticket);
     }
 
     ex_session_end(s, "disconnect");
@@ -160,7 +165,9 @@ ex_op_wait(ex_call_t *call)
         return;
     }
 
-    if (s->notes != NULL || s->overflow) {
+    if (s->notes != NULL || s->overflow
+        || (!s->executing && ex_remote_wait(s, call->req->ticket)))
+    {
         ex_wait_answer(call, EXMDB_RESULT_OK, 0, 1);
         return;
     }
