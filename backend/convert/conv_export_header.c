@@ -353,6 +353,12 @@ conv_put_flags(conv_export_t *x, const mapi_values_t *v)
     class = conv_get_str(v, PR_MESSAGE_CLASS);
     if (class.len > 7 && memcmp(class.data, "REPORT.", 7) == 0) {
         ph_put_fmt(b, "Auto-Submitted: auto-generated\r\n");
+
+    } else if (class.len > 15
+               && ph_str_ieq_c((ph_str_t) { 15, class.data },
+                               "IPM.Note.Rules."))
+    {
+        ph_put_fmt(b, "Auto-Submitted: auto-replied\r\n");
     }
 }
 

@@ -133,6 +133,7 @@ wire_submit_work(void *data)
         opts.now = e->queued;
         opts.domain = ph_str_c(s->d->hostname);
         opts.id = (ph_str_t) { QUEUE_ID, s->r.id };
+        opts.original = s->r.raw;
         rc = conv_mime_export(s->req->pool, &s->r.message, &opts, &bytes);
         if (rc != PH_OK) {
             (void) snprintf(s->why, sizeof(s->why), "conversion: %s",

@@ -1,6 +1,8 @@
 /* Delivery: a message goes into a mailbox once for each id, and is durable. */
 
-#include "ex_mailbox.h"
+#include "ex_arrival.h"
+#include "ex_rule_run.h"
+#include "ex_submit.h"
 #include "mapi/mapi_tags.h"
 
 
@@ -8,11 +10,7 @@ typedef struct {
     ex_job_t                 job;       /* first */
     ex_call_t               *call;
     exmdb_deliver_request_t  r;
-    uint64_t                 mid;
-    uint64_t                 fid;
-    bool                     duplicate;
-    bool                     quota;
-    ph_int_t                 why;
+    ex_delivered_t           d;
 } ex_deliver_t;
 
 typedef struct {
@@ -25,13 +23,13 @@ typedef struct {
 static void
 ex_deliver_refuse(ex_deliver_t *d, ph_int_t rc)
 {
-    uint8_t  quota = d->quota ? 1 : 0;
+    uint8_t  quota = d->d.quota ? 1 : 0;
 
     ph_log(d->call->ex->log, PH_LOG_WARN, PH4041,
            "mailbox=%s rc=%s quota=%u rid=%.*s", ph_log_str(d->r.mailbox),
            ph_result_name(rc), quota, PH_STR_ARG(d->r.request_id));
 
-    if (rc == PH_NOSPACE || d->quota) {
+    if (rc == PH_NOSPACE || d->d.quota) {
         ex_reply(d->call, PH_WIRE_NO_SPACE, (ph_str_t) { 1, &quota });
         return;
     }
@@ -41,17 +39,18 @@ ex_deliver_refuse(ex_deliver_t *d, ph_int_t rc)
 
 
 static uint64_t
-ex_deliver_folder(const ex_deliver_t *d, store_conn_t *conn)
+ex_deliver_folder(const exmdb_deliver_request_t *req, store_conn_t *conn,
+    ph_pool_t *pool)
 {
     store_folder_t       f;
     store_receive_t      r;
     const mapi_value_t  *v;
 
-    v = mapi_find(&d->r.message.props, PR_MESSAGE_CLASS);
+    v = mapi_find(&req->message.props, PR_MESSAGE_CLASS);
 
     if (v != NULL && store_class_valid(v->u.str)
-        && store_receive_find(conn, v->u.str, d->call->req->pool, &r) == PH_OK
-        && store_folder_find(conn, d->call->req->pool, r.folder, &f) == PH_OK
+        && store_receive_find(conn, v->u.str, pool, &r) == PH_OK
+        && store_folder_find(conn, pool, r.folder, &f) == PH_OK
         && !f.deleted && f.type == STORE_FOLDER_GENERIC)
     {
         return r.folder;
@@ -61,23 +60,86 @@ ex_deliver_folder(const ex_deliver_t *d, store_conn_t *conn)
 }
 
 
+/* Rules and what else happens to it, in the same transaction. */
+static ph_int_t
+ex_deliver_rules(ex_mailbox_t *mb, store_conn_t *conn,
+    const exmdb_deliver_request_t *r, const mapi_message_t *m,
+    ph_pool_t *pool, ex_delivered_t *d)
+{
+    ph_int_t      rc;
+    ex_arrival_t  a;
+
+    memset(&a, 0, sizeof(a));
+    a.ex = mb->ex;
+    a.mb = mb;
+    a.conn = conn;
+    a.pool = pool;
+    a.message = m;
+    a.raw = r->raw;
+    a.sender = r->sender;
+    a.recipient = r->recipient;
+    a.fid = d->fid;
+    a.mid = d->mid;
+
+    rc = ex_arrival_inspect(&a);
+    if (rc == PH_OK) {
+        rc = ex_rules_run(&a);
+    }
+
+    if (rc == PH_OK) {
+        d->sent = a.sent;
+        d->fid = a.fid;
+        d->mid = a.mid != 0 ? a.mid : d->mid;
+    }
+
+    return rc;
+}
+
+
+ph_int_t
+ex_deliver_store(ex_mailbox_t *mb, store_conn_t *conn,
+    const exmdb_deliver_request_t *r, ex_delivered_t *d_r)
+{
+    ph_int_t           rc;
+    ph_pool_t         *pool;
+    mapi_message_t     message = r->message;
+    store_delivery_t   delivery;
+
+    memset(d_r, 0, sizeof(*d_r));
+    pool = ph_pool_create("delivery", EX_ARRIVAL_MEMORY);
+    if (pool == NULL) {
+        return PH_NOMEM;
+    }
+
+    rc = ex_arrival_mine(pool, &mb->facts->entry, r->recipient, &message);
+    if (rc == PH_OK) {
+        memset(&delivery, 0, sizeof(delivery));
+        delivery.folder = ex_deliver_folder(r, conn, pool);
+        delivery.id = r->id;
+        delivery.received = r->received;
+        delivery.message = &message;
+        delivery.raw = r->raw;
+
+        rc = store_deliver(conn, &delivery, &d_r->mid, &d_r->fid,
+                           &d_r->duplicate, &d_r->quota);
+    }
+    if (rc == PH_OK && !d_r->duplicate) {
+        rc = ex_deliver_rules(mb, conn, r, &message, pool, d_r);
+    }
+    ph_pool_destroy(&pool);
+
+    return rc;
+}
+
+
 static ph_int_t
 ex_deliver_run(ex_job_t *job, store_conn_t *conn)
 {
-    ph_int_t            rc;
-    ex_deliver_t       *d = (ex_deliver_t *) job;
-    store_delivery_t    delivery;
+    ph_int_t       rc;
+    ex_deliver_t  *d = (ex_deliver_t *) job;
 
-    memset(&delivery, 0, sizeof(delivery));
-    delivery.folder = ex_deliver_folder(d, conn);
-    delivery.id = d->r.id;
-    delivery.received = d->r.received;
-    delivery.message = &d->r.message;
-    delivery.raw = d->r.raw;
+    rc = ex_deliver_store(job->mailbox, conn, &d->r, &d->d);
 
-    d->quota = false;
-    rc = store_deliver(conn, &delivery, &d->mid, &d->fid, &d->duplicate,
-                       &d->quota);
 
     if (rc == PH_OK && d->r.acked_count > 0) {
         rc = store_delivery_ack(conn, d->r.acked_count,
@@ -100,14 +162,18 @@ ex_deliver_done(ex_job_t *job, ph_int_t rc)
         return;
     }
 
-    a.mid = store_eid(d->mid);
-    a.fid = store_eid(d->fid);
-    a.duplicate = d->duplicate;
+    if (d->d.sent > 0) {
+        ex_submit_wake(job->mailbox);
+    }
+
+    a.mid = store_eid(d->d.mid);
+    a.fid = store_eid(d->d.fid);
+    a.duplicate = d->d.duplicate;
 
     ph_metric_add(d->call->ex->count.deliveries, 1);
     ph_log(d->call->ex->log, PH_LOG_INFO, PH4040,
            "mailbox=%s mid=%" PRIx64 " bytes=%zu duplicate=%u rid=%.*s",
-           ph_log_str(d->r.mailbox), d->mid, d->r.raw.len, d->duplicate,
+           ph_log_str(d->r.mailbox), d->d.mid, d->r.raw.len, d->d.duplicate,
            PH_STR_ARG(d->r.request_id));
 
     if (exmdb_deliver_answer_encode_new(d->call->req->pool, &a, &body)

@@ -13,6 +13,9 @@
 #define EX_SUBMIT_MEMORY   (200u << 20)
 #define EX_FILETIME_MS     10000ull
 
+#define EX_DATA_SENDER     0x01
+#define EX_DATA_RAW        0x02
+
 #define EX_FLAG_READ       0x0001
 #define EX_FLAG_SUBMITTED  0x0004
 #define EX_FLAG_UNSENT     0x0008
@@ -85,6 +88,48 @@ ex_submits_destroy(ex_submits_t **allp)
 {
     ph_wire_client_destroy(&(*allp)->client);
     *allp = NULL;
+}
+
+
+/* ---- the row ---- */
+
+void
+ex_submit_data_encode(ph_wbuf_t *b, const ex_submit_data_t *data)
+{
+    ph_put_bytes(b, data->id, EX_SUBMIT_ID);
+
+    if (data->has_sender || data->raw) {
+        ph_put_u8(b, (uint8_t) ((data->has_sender ? EX_DATA_SENDER : 0)
+                                | (data->raw ? EX_DATA_RAW : 0)));
+        ph_put_u16(b, (uint16_t) data->sender.len);
+        ph_put_str(b, data->sender);
+    }
+}
+
+
+ph_int_t
+ex_submit_data_decode(ph_str_t bytes, ex_submit_data_t *data_r)
+{
+    uint8_t   flags;
+    ph_cur_t  cur;
+
+    memset(data_r, 0, sizeof(*data_r));
+    if (bytes.len < EX_SUBMIT_ID) {
+        return PH_CORRUPT;
+    }
+
+    memcpy(data_r->id, bytes.data, EX_SUBMIT_ID);
+    if (bytes.len == EX_SUBMIT_ID) {
+        return PH_OK;
+    }
+
+    ph_cur_init(&cur, bytes.data + EX_SUBMIT_ID, bytes.len - EX_SUBMIT_ID);
+    flags = ph_cur_u8(&cur);
+    data_r->has_sender = (flags & EX_DATA_SENDER) != 0;
+    data_r->raw = (flags & EX_DATA_RAW) != 0;
+    data_r->sender = ph_cur_bytes(&cur, ph_cur_u16(&cur));
+
+    return cur.error ? PH_CORRUPT : PH_OK;
 }
 
 
@@ -172,17 +217,50 @@ ex_submit_end(ex_sending_t *s, bool again)
 
 /* ---- loading, on a thread ---- */
 
+/* The bytes that were kept with the message. */
+static ph_int_t
+ex_submit_raw(ex_sending_t *s, store_conn_t *conn, ph_str_t *raw_r)
+{
+    size_t           got;
+    uint8_t         *buf;
+    uint64_t         size;
+    ph_int_t         rc;
+    store_stream_t  *stream;
+
+    rc = store_raw_stream(conn, s->row.message, &stream);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    got = 0;
+    size = store_stream_size(stream);
+    buf = size <= EX_SUBMIT_MEMORY ? ph_palloc(s->pool, (size_t) size) : NULL;
+    rc = buf == NULL ? PH_TOOBIG
+         : store_stream_read(stream, buf, (size_t) size, &got);
+    store_stream_close(&stream);
+
+    raw_r->data = buf;
+    raw_r->len = got;
+
+    return rc;
+}
+
+
 /* The request for the delivery daemon; the value points into the message. */
 static ph_int_t
 ex_submit_body(ex_sending_t *s, store_conn_t *conn, store_message_t *msg)
 {
     ph_int_t                     rc;
+    ex_submit_data_t             data;
     delivery_submit_request_t    r;
 
     memset(&r, 0, sizeof(r));
 
-    rc = store_message_export(conn, msg, EX_SUBMIT_MEMORY, s->pool,
-                              &r.message);
+    rc = ex_submit_data_decode(s->row.data, &data);
+    if (rc == PH_OK) {
+        rc = store_message_export(conn, msg, EX_SUBMIT_MEMORY, s->pool,
+                                  &r.message);
+    }
     if (rc == PH_OK) {
         rc = ex_recipients_resolve(s->ex, s->pool,
                                    s->mb->facts->entry.address, &r.message,
@@ -198,13 +276,19 @@ ex_submit_body(ex_sending_t *s, store_conn_t *conn, store_message_t *msg)
         return PH_INVALID;
     }
 
-    if (s->row.data.len != EX_SUBMIT_ID) {
-        return PH_CORRUPT;
+    if (data.raw) {
+        /* the recipients are all that is wanted of the message */
+        rc = ex_submit_raw(s, conn, &r.raw);
+        if (rc != PH_OK) {
+            return rc;
+        }
+
+        memset(&r.message, 0, sizeof(r.message));
     }
 
-    memcpy(r.id, s->row.data.data, EX_SUBMIT_ID);
+    memcpy(r.id, data.id, EX_SUBMIT_ID);
     r.mailbox = s->mb->facts->entry.address;
-    r.sender = s->mb->facts->entry.address;
+    r.sender = data.has_sender ? data.sender : s->mb->facts->entry.address;
     r.request_id = ph_str_lit("");
 
     return delivery_submit_request_encode_new(s->pool, &r, &s->body);

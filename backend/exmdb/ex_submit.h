@@ -13,6 +13,19 @@
 
 #define EX_SUBMIT_ID  16
 
+/* What a row of the queue says beyond its message. */
+typedef struct {
+    uint8_t   id[EX_SUBMIT_ID];    /* of every hand-over */
+    bool      has_sender;          /* else the mailbox's address */
+    ph_str_t  sender;              /* of the envelope; empty: null */
+    bool      raw;                 /* the RFC 5322 bytes kept with the message
+                                      are sent, not what it converts to */
+} ex_submit_data_t;
+
+void ex_submit_data_encode(ph_wbuf_t *b, const ex_submit_data_t *data);
+/* What the id alone says is said by rows of earlier releases.  PH_CORRUPT. */
+ph_int_t ex_submit_data_decode(ph_str_t bytes, ex_submit_data_t *data_r);
+
 ph_int_t ex_submits_create(ex_t *ex, ex_submits_t **submits_r);
 void ex_submits_destroy(ex_submits_t **submits);
 

@@ -92,7 +92,7 @@ sub submit {
         . pack('v', scalar @to)
         . join('', map { str16($_->[0]) . pack('C', $_->[1]) } @to)
         . message(%m, to => [map { $_->[0] } @to])
-        . str16('test');
+        . str16('test') . pack('V/a*', $m{raw} // '');
     my ($status) = $self->_call(0x0301, $body);
     return $status;
 }
