@@ -178,7 +178,8 @@ ex_forward_subject(ex_arrival_t *a, mapi_values_t *props)
     };
 
     subject = ex_arrival_subject(a);
-    s = subject.data == NULL ? NULL : ph_psprintf(a->pool, "FW: %.*s", PH_STR_ARG(subject));
+    s = subject.data == NULL ? NULL
+        : ph_psprintf(a->pool, "FW: %.*s", PH_STR_ARG(subject));
     if (s == NULL
         || ex_value_drop(a->pool, props, parts, ph_nelts(parts)) != PH_OK)
     {
