@@ -32,6 +32,7 @@ deliver_reply(deliver_result_t result)
     static const char *const  replies[] = {
         [DELIVER_OK] = "250 2.0.0 delivered",
         [DELIVER_QUOTA] = "552 5.2.2 mailbox full",
+        [DELIVER_QUOTA_LATER] = "452 4.2.2 mailbox full, try again later",
         [DELIVER_NO_DISK] = "452 4.3.1 insufficient storage",
         [DELIVER_LATER] = "451 4.3.0 mailbox not available, try again later",
         [DELIVER_LOOP] = "554 5.4.6 mail loop",
@@ -335,15 +336,17 @@ deliver_sent(deliver_send_t *s, deliver_result_t result)
 
 
 static deliver_result_t
-deliver_result_of(ph_wire_status_t status, ph_str_t body)
+deliver_result_of(const delivery_t *d, ph_wire_status_t status, ph_str_t body)
 {
     switch (status) {
     case PH_WIRE_OK:
         return DELIVER_OK;
     case PH_WIRE_NO_SPACE:
         /* exmdb says in a byte whether it is the quota or the disk */
-        return body.len != 0 && body.data[0] == 1 ? DELIVER_QUOTA
-                                                  : DELIVER_NO_DISK;
+        if (body.len == 0 || body.data[0] != 1) {
+            return DELIVER_NO_DISK;
+        }
+        return d->quota_defer ? DELIVER_QUOTA_LATER : DELIVER_QUOTA;
     case PH_WIRE_TOO_BIG:
         return DELIVER_TOO_BIG;
     case PH_WIRE_BAD_REQUEST:
@@ -399,7 +402,7 @@ deliver_answer(ph_wire_status_t status, ph_str_t body, void *data)
                      "mailbox=%s", ph_log_str(s->dest->address));
     }
 
-    deliver_sent(s, deliver_result_of(status, body));
+    deliver_sent(s, deliver_result_of(s->t->d, status, body));
 }
 
 

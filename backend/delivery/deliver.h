@@ -12,6 +12,7 @@
 typedef enum {
     DELIVER_OK = 0,
     DELIVER_QUOTA,          /* 552 5.2.2 */
+    DELIVER_QUOTA_LATER,    /* 452 4.2.2, when over_quota is "defer" */
     DELIVER_NO_DISK,        /* 452 4.3.1 */
     DELIVER_LATER,          /* 451 4.3.0 */
     DELIVER_LOOP,           /* 554 5.4.6 */

@@ -49,6 +49,12 @@ delivery_check(ph_daemon_t *daemon, const char **err_r)
     ph_conf_t   *conf = daemon->conf;
     const char  *tls = ph_conf_str(conf, "delivery", "relay_tls");
     const char  *relay = ph_conf_str(conf, "delivery", "relay");
+    const char  *quota = ph_conf_str(conf, "delivery", "over_quota");
+
+    if (strcmp(quota, "reject") != 0 && strcmp(quota, "defer") != 0) {
+        *err_r = "delivery.over_quota: must be reject or defer";
+        return PH_INVALID;
+    }
 
     if (strcmp(tls, "never") != 0 && strcmp(tls, "may") != 0
         && strcmp(tls, "require") != 0)
@@ -191,6 +197,8 @@ delivery_start(ph_daemon_t *daemon)
                                              "message_memory");
     d->store_timeout = (uint64_t) ph_conf_int(conf, "delivery",
                                               "store_timeout");
+    d->quota_defer = strcmp(ph_conf_str(conf, "delivery", "over_quota"),
+                            "defer") == 0;
     d->max_hops = (uint32_t) ph_conf_int(conf, "delivery", "max_hops");
     d->queue_dir = ph_conf_str(conf, "delivery", "queue_dir");
 

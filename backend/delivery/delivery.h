@@ -50,6 +50,7 @@ struct delivery_s {
     size_t           spool_above;
     size_t           message_memory;
     uint64_t         store_timeout;
+    bool             quota_defer;
     uint32_t         max_hops;
     const char      *queue_dir;
 

@@ -86,6 +86,8 @@ extern const ctl_command_t  ctl_passwd_commands[];
 extern const ctl_command_t  ctl_alias_commands[];
 extern const ctl_command_t  ctl_group_commands[];
 extern const ctl_command_t  ctl_mailbox_commands[];
+extern const ctl_command_t  ctl_quota_commands[];
+extern const ctl_command_t  ctl_recoverable_commands[];
 extern const ctl_command_t  ctl_store_commands[];
 extern const ctl_command_t  ctl_status_commands[];
 extern const ctl_command_t  ctl_trace_commands[];
@@ -103,6 +105,10 @@ const char *ctl_option(const ctl_t *c, const char *name);
 ph_str_t ctl_arg(const ctl_t *c, int n);
 /* "512m", "2g", "0"; PH_INVALID */
 ph_int_t ctl_parse_size(const char *s, uint64_t *v_r);
+/* "90" (seconds), "30m", "2h", "14d"; seconds; PH_INVALID */
+ph_int_t ctl_parse_time(const char *s, uint64_t *seconds_r);
+/* so long ago, or "2026-11-22", "2026-11-22T08:30" (local time); FILETIME */
+ph_int_t ctl_parse_when(const char *s, uint64_t *filetime_r);
 /* "web,mapi", "all", "none" <-> PH_RIGHT_*; PH_INVALID */
 ph_int_t ctl_parse_rights(const char *s, uint32_t *v_r);
 char *ctl_format_rights(ph_pool_t *pool, uint32_t rights);

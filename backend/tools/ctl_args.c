@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <termios.h>
@@ -155,6 +156,61 @@ ph_int_t ctl_parse_size(const char *s, uint64_t *v_r)
     {
         return PH_INVALID;
     }
+    return PH_OK;
+}
+
+ph_int_t ctl_parse_time(const char *s, uint64_t *seconds_r)
+{
+    static const struct {
+        char      unit;
+        uint64_t  factor;
+    } units[] = {
+        { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 }
+    };
+    size_t    i, n = strlen(s);
+    uint64_t  v, factor = 1;
+
+    for (i = 0; n > 0 && i < ph_nelts(units); i++) {
+        if (s[n - 1] == units[i].unit) {
+            factor = units[i].factor;
+            n--;
+            break;
+        }
+    }
+    if (ph_str_u64((ph_str_t) { n, (const uint8_t *) s }, &v) != PH_OK
+        || ph_mul_overflow(v, factor, seconds_r))
+    {
+        return PH_INVALID;
+    }
+    return PH_OK;
+}
+
+ph_int_t ctl_parse_when(const char *s, uint64_t *filetime_r)
+{
+    static const char *const  formats[] = {
+        "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"
+    };
+    uint64_t    ago, now = (uint64_t) time(NULL);
+    struct tm   tm;
+    const char *end;
+    size_t      i;
+    time_t      t = -1;
+
+    if (ctl_parse_time(s, &ago) == PH_OK && ago < now) {
+        t = (time_t) (now - ago);
+    }
+    for (i = 0; t == -1 && i < ph_nelts(formats); i++) {
+        memset(&tm, 0, sizeof(tm));
+        tm.tm_isdst = -1;
+        end = strptime(s, formats[i], &tm);
+        if (end != NULL && *end == '\0') {
+            t = mktime(&tm);
+        }
+    }
+    if (t < 0) {
+        return PH_INVALID;
+    }
+    *filetime_r = ((uint64_t) t + 11644473600u) * 10000000;
     return PH_OK;
 }
 
