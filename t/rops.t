@@ -12,6 +12,7 @@ use Test::More;
 
 use Posthorn::Codec;
 use Posthorn::FX qw(fx_source fx_read fx_write fx_dest);
+use Posthorn::ICS qw(sync collector transfer_state gid xid version);
 use Posthorn::MAPI qw(PR EC ec_name eid);
 use Posthorn::Test;
 
@@ -936,6 +937,95 @@ subtest 'fast transfer' => sub {
     rop_is('ecNotSupported', 'FastTransferDestinationConfigure',
         { source_operation => 1 }, $store, 'into a logon');
     $m->release($x->{handle}, $to->{handle}, $h);
+};
+
+# the rest is in t/ics.t
+subtest 'synchronization' => sub {
+    my $f = $m->create_folder($folder, 'synchronized');
+    my $h = $f->{handle};
+    my $mid = $m->create_message($f->{folder_id}, { PR_SUBJECT => 'one' })
+        ->{message_id};
+    my $r = sync($m, $h);
+    is(join(' ', map { $_->{props}{PR('PR_NORMALIZED_SUBJECT')} // 'none' }
+        @{ $r->{changes} }), 'one', 'a first synchronization');
+    is(scalar @{ sync($m, $h, state => $r->{state})->{changes} }, 0,
+        'and nothing behind it');
+    rop_is('ecInvalidParam', 'SynchronizationConfigure',
+        { synchronization_type => 4, send_options => 0,
+          synchronization_flags => 0x30, synchronization_extra_flags => 0,
+          tags => [] }, $h, 'an unknown type');
+    rop_is('ecInvalidParam', 'SynchronizationConfigure',
+        { synchronization_type => 1, send_options => 0,
+          synchronization_flags => 0x1030, synchronization_extra_flags => 0,
+          tags => [] }, $h, 'the reserved flag');
+    rop_is('ecInvalidParam', 'SynchronizationConfigure',
+        { synchronization_type => 1, send_options => 0,
+          synchronization_flags => 0x31, synchronization_extra_flags => 0,
+          tags => [] }, $h, 'Unicode here and not there');
+    rop_is('ecNotSupported', 'SynchronizationOpenCollector',
+        { is_contents_collector => 1 }, $store, 'a collector on a logon');
+
+    my $x = collector($m, $h, 1, $r->{state});
+    rop_is('ecInvalidParam', 'SynchronizationUploadStateStreamBegin',
+        { state_property => 0x3001001F, transfer_buffer_size => 1 }, $x,
+        'a state that is none');
+    rop_is('ecError', 'SynchronizationUploadStateStreamContinue',
+        { data => 'x' }, $x, 'Continue without Begin');
+    rop_is('ecError', 'SynchronizationUploadStateStreamEnd', {}, $x,
+        'End without Begin');
+    my $ids = $m->rop('GetLocalReplicaIds', { id_count => 16 }, $store);
+    my $n = 0;
+    my $key = sub { my $c = unpack('Q>', "\0\0$ids->{global_count}") + $n++;
+        return $ids->{repl_guid} . substr(pack('Q>', $c), 2) };
+    my $own = $key->();
+    $r = rop_is('ecSuccess', 'SynchronizationImportMessageChange',
+        { import_flag => 0, props => [ version($own, xid()) ] }, $x);
+    is($r->{message_id}, 0, 'no id yet');
+    $m->set($r->{handle}, PR_SUBJECT => 'uploaded');
+    ok($m->rop('SaveChangesMessage', { save_flags => 0 }, $r->{handle})
+        ->{message_id}, 'saved');
+    is(subjects($h), 'one uploaded', 'a message from the client');
+    rop_is('ecNotSupported', 'SynchronizationImportHierarchyChange',
+        { hierarchy_values => [], property_values => [] }, $x,
+        'folders into a contents collector');
+    rop_is('ecSuccess', 'SynchronizationImportReadStateChanges',
+        { changes => pack('v', 22) . gid($m, $mid) . "\0" }, $x);
+    rop_is('ecInvalidParam', 'SynchronizationImportReadStateChanges',
+        { changes => "\x16\0short" }, $x, 'read states cut off');
+    my $to = $m->create_folder($folder, 'moved to');
+    my $y = collector($m, $to->{handle}, 1);
+    my @v = version('', xid());
+    rop_is('SYNC_W_CLIENT_CHANGE_NEWER', 'SynchronizationImportMessageMove', {
+        source_folder_id => gid($m, $f->{folder_id}),
+        source_message_id => $own, predecessor_change_list => $v[3][1],
+        destination_message_id => $key->(), change_number => $v[2][1] }, $y);
+    is(subjects($to->{handle}), 'uploaded', 'moved');
+    rop_is('ecSuccess', 'SynchronizationImportDeletes',
+        { import_delete_flags => 2,
+          props => [ [ 0x1102, [ gid($m, $mid) ] ] ] }, $x);
+    is(subjects($h), '', 'deleted');
+    rop_is('ecInvalidParam', 'SynchronizationImportDeletes',
+        { import_delete_flags => 4, props => [ [ 0x1102, [] ] ] }, $x,
+        'an unknown flag');
+    ok(transfer_state($m, $x)->{seen}, 'the state of a collector');
+    rop_is('ecNotSupported', 'SynchronizationGetTransferState', {}, $h,
+        'the state of a folder');
+
+    my $z = collector($m, $h, 0);
+    rop_is('ecSuccess', 'SynchronizationImportHierarchyChange',
+        { hierarchy_values => [ [ PR('PR_PARENT_SOURCE_KEY'), '' ],
+            version($key->(), xid()), [ PR('PR_DISPLAY_NAME'), 'below' ] ],
+          property_values => [] }, $z);
+    $r = sync($m, $h, contents => 0);
+    is(join(' ', map { $_->{head}{PR('PR_DISPLAY_NAME')} }
+        @{ $r->{changes} }), 'below', 'a folder from the client');
+    my $gone = $key->();
+    rop_is('ecSuccess', 'SetLocalReplicaMidsetDeleted', { deleted =>
+        { ranges => [ { min => "$gone\0\0", max => "$gone\0\0" } ] } }, $h);
+    rop_is('SYNC_E_OBJECT_DELETED', 'SynchronizationImportMessageChange',
+        { import_flag => 0, props => [ version($gone, xid()) ] }, $x,
+        'an id that was given up');
+    $m->release($x, $y, $z, $h, $to->{handle});
 };
 
 subtest 'unhandled' => sub {

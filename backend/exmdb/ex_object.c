@@ -1,6 +1,7 @@
 /* Handles, objects and their end. */
 
 #include "ex_object.h"
+#include "ex_ics.h"
 #include "ex_session.h"
 #include "ex_fx.h"
 #include "ex_notify.h"
@@ -166,6 +167,7 @@ ex_object_close(ex_object_t *o)
         break;
 
     case EX_MESSAGE:
+        ex_import_free(&((ex_message_t *) o)->import);
         store_message_close(&((ex_message_t *) o)->msg);
         break;
 
@@ -203,6 +205,10 @@ ex_object_close(ex_object_t *o)
 
     case EX_FX_SOURCE:
         ex_fx_source_close(o);
+        break;
+
+    case EX_COLLECTOR:
+        ex_ics_close(o->session, &((ex_collector_t *) o)->ics);
         break;
 
     case EX_FX_DEST:

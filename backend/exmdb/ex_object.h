@@ -27,12 +27,14 @@ typedef enum {
     EX_SUBSCRIPTION,
     EX_FX_SOURCE,          /* a FastTransfer download (ex_fx.h) */
     EX_FX_DEST,            /* an upload */
+    EX_COLLECTOR,          /* a synchronization's uploads (ex_ics.h) */
     EX_REMOTE              /* one of another worker: ex_remote.h */
 } ex_kind_t;
 
 typedef struct ex_object_s  ex_object_t;
 typedef struct ex_logon_s   ex_logon_t;
 typedef struct ex_action_s  ex_action_t;
+typedef struct ex_import_s  ex_import_t;      /* ex_ics.h */
 
 struct ex_object_s {
     uint32_t       magic;
@@ -75,6 +77,7 @@ typedef struct {
     uint16_t          cpid;
     uint8_t           dead;    /* deleted by us while open */
     bool              made;    /* by CreateMessage on this handle */
+    ex_import_t      *import;  /* uploaded by a synchronization, unsaved */
 } ex_message_t;
 
 typedef struct {

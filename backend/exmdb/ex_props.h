@@ -15,6 +15,10 @@ ph_int_t ex_props_set(ex_rop_t *rop, ex_object_t *o,
     store_problems_t *problems_r);
 ph_int_t ex_props_remove(ex_rop_t *rop, ex_object_t *o,
     const mapi_tags_t *tags, bool replicate, store_problems_t *problems_r);
+/* All of a message (properties, recipients, attachments) into an empty one; in
+ * memory meanwhile.  Neither is saved. */
+ph_int_t rop_copy_content(ex_rop_t *rop, store_message_t *src,
+    store_message_t *dst, const store_actor_t *actor);
 /* May the client change this object? */
 bool ex_props_writable(ex_rop_t *rop, ex_object_t *o);
 

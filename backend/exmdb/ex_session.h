@@ -35,6 +35,7 @@ struct ex_session_s {
     uint64_t         last;          /* ms; begin of the idle time */
     uint64_t         executes;
     uint64_t         busy_us;
+    uint64_t         ics_bytes;     /* states of synchronizations */
 
     ex_handles_t     handles;
     ex_logon_t      *logons;

@@ -39,16 +39,50 @@ static ph_int_t rop_copy_attachments(ex_rop_t *rop, store_message_t *src,
     store_message_t *dst, const store_actor_t *actor, unsigned depth);
 
 
+/* Properties, recipients, attachments. */
+static ph_int_t
+rop_copy_all(ex_rop_t *rop, store_message_t *src, store_message_t *dst,
+    const store_actor_t *actor, unsigned depth)
+{
+    ph_int_t          rc;
+    mapi_tags_t       tags;
+    mapi_values_t     v;
+    store_problems_t  problems;
+
+    rc = store_message_tags(src, rop->pool, &tags);
+    if (rc == PH_OK) {
+        rc = store_message_get(rop->conn, src, &tags, STORE_NO_LIMIT,
+                               rop->pool, &v);
+    }
+
+    if (rc == PH_OK) {
+        rc = store_message_set(dst, &v, rop->pool, &problems);
+    }
+
+    if (rc == PH_OK) {
+        rc = rop_copy_recipients(src, dst);
+    }
+
+    return rc == PH_OK ? rop_copy_attachments(rop, src, dst, actor, depth)
+                       : rc;
+}
+
+
+ph_int_t
+rop_copy_content(ex_rop_t *rop, store_message_t *src, store_message_t *dst,
+    const store_actor_t *actor)
+{
+    return rop_copy_all(rop, src, dst, actor, 1);
+}
+
+
 /* An embedded message with all it has, into a new one. */
 static ph_int_t
 rop_copy_embedded(ex_rop_t *rop, store_attach_t *from, store_attach_t *to,
     const store_actor_t *actor, unsigned depth)
 {
-    ph_int_t           rc;
-    mapi_tags_t        tags;
-    mapi_values_t      v;
-    store_message_t   *src, *dst;
-    store_problems_t   problems;
+    ph_int_t          rc;
+    store_message_t  *src, *dst;
 
     if (depth >= MAPI_MAX_EMBEDDING) {
         return PH_TOOBIG;
@@ -61,24 +95,7 @@ rop_copy_embedded(ex_rop_t *rop, store_attach_t *from, store_attach_t *to,
 
     rc = store_embedded_open(rop->conn, to, true, actor, &dst);
     if (rc == PH_OK) {
-        rc = store_message_tags(src, rop->pool, &tags);
-        if (rc == PH_OK) {
-            rc = store_message_get(rop->conn, src, &tags, STORE_NO_LIMIT,
-                                   rop->pool, &v);
-        }
-
-        if (rc == PH_OK) {
-            rc = store_message_set(dst, &v, rop->pool, &problems);
-        }
-
-        if (rc == PH_OK) {
-            rc = rop_copy_recipients(src, dst);
-        }
-
-        if (rc == PH_OK) {
-            rc = rop_copy_attachments(rop, src, dst, actor, depth + 1);
-        }
-
+        rc = rop_copy_all(rop, src, dst, actor, depth + 1);
         if (rc == PH_OK) {
             rc = store_message_save(rop->conn, dst, STORE_SAVE_FORCE, actor,
                                     NULL);

@@ -2,6 +2,7 @@
 
 #include "ex_rop.h"
 #include "ex_access.h"
+#include "ex_ics.h"
 #include "rop_recipient.h"
 
 #define EX_OPEN_READ_WRITE    0x01
@@ -278,9 +279,18 @@ rop_save_changes_message(ex_rop_t *rop,
     }
 
     quota = false;
-    rc = store_message_save(rop->conn, m->msg,
-                            (req->save_flags & EX_SAVE_FORCE)
-                            ? STORE_SAVE_FORCE : 0, &actor, &quota);
+    rc = PH_OK;
+    if (m->import != NULL) {
+        ec = ex_import_save(rop, m, &actor);
+        if (ec != 0) {
+            return ec;
+        }
+
+    } else {
+        rc = store_message_save(rop->conn, m->msg,
+                                (req->save_flags & EX_SAVE_FORCE)
+                                ? STORE_SAVE_FORCE : 0, &actor, &quota);
+    }
 
     if (rc == PH_NOTFOUND) {
         return ecObjectDeleted;

@@ -20,7 +20,7 @@ check_live(store_check_t *ck)
     store_try(store_q_text(ck->conn,
         "SELECT m.id, m.folder FROM deletion d JOIN message m"
         " ON m.id BETWEEN d.first AND d.last AND m.folder = d.folder"
-        " AND m.state < 2 WHERE d.folder <> 0", &s, ""));
+        " AND m.state < 2 WHERE d.folder <> 0 AND d.kind <> 3", &s, ""));
     while ((rc = store_step(ck->conn, s)) == PH_OK) {
         wrong++;
         store_found(ck, STORE_BAD_REFERENCE, ck->repair,
@@ -39,7 +39,8 @@ check_live(store_check_t *ck)
     return store_run(ck->conn,
         "DELETE FROM deletion WHERE seq IN (SELECT d.seq FROM deletion d"
         " JOIN message m ON m.id BETWEEN d.first AND d.last"
-        " AND m.folder = d.folder AND m.state < 2 WHERE d.folder <> 0)");
+        " AND m.folder = d.folder AND m.state < 2 WHERE d.folder <> 0"
+        " AND d.kind <> 3)");
 }
 
 

@@ -10,6 +10,26 @@
 
 
 ph_int_t
+store_sync_number(store_conn_t *conn, uint64_t *cn_r)
+{
+    store_try(store_need_write(conn));
+    *cn_r = store_next_cn(conn);
+
+    return PH_OK;
+}
+
+
+bool
+store_id_reserved(store_conn_t *conn, uint64_t id)
+{
+    int64_t  kind;
+
+    return store_q_int(conn, SQL_RANGE_KIND, &kind, "u", id) == PH_OK
+           && kind == 2;
+}
+
+
+ph_int_t
 store_deletion_add(store_conn_t *conn, uint64_t cn, uint64_t fid,
     uint64_t first, uint64_t last, store_gone_t kind)
 {

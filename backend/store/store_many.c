@@ -94,6 +94,7 @@ store_trash(const store_t *store)
     return store->info.kind == STORE_PRIVATE ? STORE_TRASH : 0;
 }
 
+/* *mid_r: the id that it is to get, 0: a new one */
 static ph_int_t
 store_move_one(store_conn_t *conn, const store_message_fact_t *f, uint64_t to,
     uint64_t *mid_r)
@@ -102,7 +103,12 @@ store_move_one(store_conn_t *conn, const store_message_fact_t *f, uint64_t to,
     uint64_t  id, cn;
     ph_str_t  pcl;
 
-    store_try(store_next_message_id(conn, to, &id));
+    id = *mid_r;
+    if (id) {
+        store_try(store_id_usable(conn, id));
+    } else {
+        store_try(store_next_message_id(conn, to, &id));
+    }
     store_try(store_q_int(conn, SQL_ARTICLE_NEXT, &article, "u", to));
     cn = store_next_cn(conn);
     store_try(store_many_pcl(conn, f->id, cn, &pcl));
@@ -299,6 +305,34 @@ store_messages_move(store_conn_t *conn, uint64_t from, uint64_t to,
 {
     return store_many(conn, from, to, n, mids, new_r, many_r,
                       STORE_MANY_MOVE);
+}
+
+ph_int_t
+store_message_move_as(store_conn_t *conn, uint64_t from, uint64_t to,
+    uint64_t mid, uint64_t id)
+{
+    store_delta_t          d;
+    store_folder_t         f;
+    store_message_fact_t   fact;
+
+    store_try(store_need_write(conn));
+    store_try(store_folder_live(conn, to, &f));
+    if (f.type == STORE_FOLDER_SEARCH) {
+        return PH_DENIED;
+    }
+    store_try(store_many_find(conn, from, mid, &fact));
+    if (fact.deleted) {
+        return PH_NOTFOUND;
+    }
+    store_try(store_move_one(conn, &fact, to, &id));
+
+    memset(&d, 0, sizeof(d));
+    store_delta_message(&d, &fact, -1);
+    store_try(store_delta_apply(conn, from, &d));
+    memset(&d, 0, sizeof(d));
+    store_delta_message(&d, &fact, 1);
+
+    return store_delta_apply(conn, to, &d);
 }
 
 ph_int_t

@@ -63,6 +63,11 @@ ph_int_t store_sync_folders_changed(store_conn_t *conn, uint64_t cn,
 
 /* ---- what is gone ---- */
 
+/* A new change number, for deletions that the caller writes to the log. */
+ph_int_t store_sync_number(store_conn_t *conn, uint64_t *cn_r);
+/* Is the id out of a range that was given to clients? */
+bool store_id_reserved(store_conn_t *conn, uint64_t id);
+
 typedef enum {
     STORE_GONE_HARD = 0, STORE_GONE_SOFT = 1, STORE_GONE_MOVED = 2,
     STORE_GONE_NEVER = 3     /* a client says that it will never use the id */
@@ -118,6 +123,11 @@ ph_int_t store_message_set_version(store_message_t *msg,
     const store_version_t *v);
 /* Takes away all that clients can set: properties, recipients, attachments. */
 ph_int_t store_message_purge(store_message_t *msg);
+
+/* Moves a message that gets an id which a client reserved.  PH_NOTFOUND;
+ * PH_INVALID, PH_EXISTS: the id; PH_DENIED: a search folder. */
+ph_int_t store_message_move_as(store_conn_t *conn, uint64_t from,
+    uint64_t to, uint64_t mid, uint64_t id);
 
 ph_int_t store_folder_version(store_conn_t *conn, uint64_t fid,
     ph_pool_t *pool, store_version_t *v_r);
