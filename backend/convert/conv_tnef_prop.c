@@ -1,11 +1,9 @@
 /* Properties, dates and classes of TNEF. */
 
 #include "conv_tnef_int.h"
+#include "lib/ph_date.h"
 #include "lib/ph_str.h"
 #include "mapi/mapi_codepage.h"
-
-#define TNEF_DAY         UINT64_C(864000000000)    /* FILETIME units */
-#define TNEF_SECOND      UINT64_C(10000000)
 
 /* {00020307-0000-0000-C000-000000000046} */
 const mapi_guid_t  tnef_iid_message = { {
@@ -55,54 +53,46 @@ tnef_class_write(ph_str_t class)
     return class;
 }
 
-/* ---- dates: days since 1601-01-01 by the civil calendar ---- */
+/* ---- dates ---- */
 
 uint64_t
 tnef_date_read(ph_cur_t *cur)
 {
-    unsigned  i, v[7], y, era, doy;
+    unsigned   i, v[7];
+    uint32_t   days;
+    ph_date_t  date;
 
     for (i = 0; i < 7; i++) {
         v[i] = ph_cur_u16(cur);
     }
-    if (cur->error || v[0] < 1601 || v[0] > 9999 || v[1] < 1 || v[1] > 12
-        || v[2] < 1 || v[2] > 31 || v[3] > 23 || v[4] > 59 || v[5] > 60)
+    date = (ph_date_t) { v[0], v[1], v[2] };
+    if (cur->error || v[3] > 23 || v[4] > 59 || v[5] > 60
+        || ph_date_days(date, &days) != PH_OK)
     {
         return 0;
     }
-    /* years that begin in March; the 400 years of an era have 146097 days */
-    y = v[0] - (v[1] < 3);
-    era = y / 400;
-    y %= 400;
-    doy = (153 * (v[1] + (v[1] > 2 ? 0 : 12) - 3) + 2) / 5 + v[2] - 1;
 
-    /* 1601-01-01 is day 584694 of this count */
-    return (era * UINT64_C(146097) + y * 365 + y / 4 - y / 100 + doy
-            - UINT64_C(584694)) * TNEF_DAY
-           + (v[3] * UINT64_C(3600) + v[4] * 60 + v[5]) * TNEF_SECOND;
+    return days * PH_FILETIME_DAY
+           + (v[3] * 3600 + v[4] * 60 + v[5]) * PH_FILETIME_SECOND;
 }
 
 void
 tnef_date_write(ph_wbuf_t *b, uint64_t time)
 {
-    uint64_t  days, secs, era, doe, y, doy, m;
+    uint32_t   days, secs;
+    ph_date_t  date;
 
-    days = time / TNEF_DAY;
-    secs = time % TNEF_DAY / TNEF_SECOND;
-    era = (days + 584694) / 146097;
-    doe = (days + 584694) % 146097;
-    y = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    doy = doe - (365 * y + y / 4 - y / 100);
-    m = (5 * doy + 2) / 153;
-    y += era * 400 + (m >= 10);
+    days = (uint32_t) (time / PH_FILETIME_DAY);
+    secs = (uint32_t) (time % PH_FILETIME_DAY / PH_FILETIME_SECOND);
+    date = ph_date_of(days);
 
-    ph_put_u16(b, (uint16_t) ph_min(y, 9999));
-    ph_put_u16(b, (uint16_t) (m < 10 ? m + 3 : m - 9));
-    ph_put_u16(b, (uint16_t) (doy - (153 * m + 2) / 5 + 1));
+    ph_put_u16(b, (uint16_t) ph_min(date.year, PH_DATE_MAX_YEAR));
+    ph_put_u16(b, (uint16_t) date.month);
+    ph_put_u16(b, (uint16_t) date.day);
     ph_put_u16(b, (uint16_t) (secs / 3600));
     ph_put_u16(b, (uint16_t) (secs / 60 % 60));
     ph_put_u16(b, (uint16_t) (secs % 60));
-    ph_put_u16(b, (uint16_t) ((days + 1) % 7));   /* a Monday was the first */
+    ph_put_u16(b, (uint16_t) ph_date_weekday(days));
 }
 
 /* ---- reading ---- */

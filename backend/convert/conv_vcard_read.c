@@ -2,11 +2,11 @@
 
 #include "conv_vcard_int.h"
 #include "conv_charset.h"
+#include "lib/ph_date.h"
 #include "lib/ph_str.h"
 
 #define VCARD_MAX_PARAMS  32
 #define VCARD_MAX_PARTS   16
-#define VCARD_DAY         UINT64_C(864000000000)
 
 typedef struct {
     ph_str_t  name;
@@ -353,7 +353,7 @@ static uint64_t
 vcard_date(ph_str_t s)
 {
     size_t    i;
-    uint32_t  digits, v, y, m, d, era, doy;
+    uint32_t  digits, v, days;
 
     for (i = 0, digits = 0, v = 0; i < s.len && digits < 8; i++) {
         if (s.data[i] >= '0' && s.data[i] <= '9') {
@@ -363,19 +363,14 @@ vcard_date(ph_str_t s)
             break;
         }
     }
-    y = v / 10000;
-    m = v / 100 % 100;
-    d = v % 100;
-    if (digits != 8 || y < 1601 || m < 1 || m > 12 || d < 1 || d > 31) {
+    if (digits != 8
+        || ph_date_days((ph_date_t) { v / 10000, v / 100 % 100, v % 100 },
+                        &days) != PH_OK)
+    {
         return 0;
     }
-    y -= m < 3;
-    era = y / 400;
-    y %= 400;
-    doy = (153 * (m + (m > 2 ? 0 : 12) - 3) + 2) / 5 + d - 1;
 
-    return (era * UINT64_C(146097) + y * 365 + y / 4 - y / 100 + doy
-            - UINT64_C(584694)) * VCARD_DAY;
+    return days * PH_FILETIME_DAY;
 }
 
 /* ---- lines with rules of their own ---- */

@@ -1,13 +1,10 @@
 /* A contact or a distribution list as vCard 3.0 or 4.0. */
 
 #include "conv_vcard_int.h"
+#include "lib/ph_date.h"
 #include "lib/ph_str.h"
 
-#include <time.h>
-
 #define VCARD_FOLD   75             /* octets of a line */
-#define VCARD_DAY    UINT64_C(864000000000)
-#define VCARD_SECOND UINT64_C(10000000)
 
 typedef struct {
     ph_pool_t             *pool;
@@ -251,7 +248,7 @@ static void
 vcard_put_date(vcard_write_t *w, const char *name, uint32_t prop,
     uint32_t local)
 {
-    uint64_t             days, era, doe, y, doy, m;
+    ph_date_t            date;
     const mapi_value_t  *v;
 
     v = vcard_find(w->msg, local);
@@ -259,21 +256,14 @@ vcard_put_date(vcard_write_t *w, const char *name, uint32_t prop,
     if (v == NULL) {
         return;
     }
-    days = v->u.time / VCARD_DAY;
-    era = (days + 584694) / 146097;
-    doe = (days + 584694) % 146097;
-    y = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    doy = doe - (365 * y + y / 4 - y / 100);
-    m = (5 * doy + 2) / 153;
-    y += era * 400 + (m >= 10);
-    if (y > 9999) {
+    date = ph_date_of((uint32_t) (v->u.time / PH_FILETIME_DAY));
+    if (date.year > PH_DATE_MAX_YEAR) {
         return;
     }
     vcard_begin(w, name);
     ph_put_fmt(&w->line, w->version == CONV_VCARD_3 ? ":%04u-%02u-%02u"
                                                     : ":%04u%02u%02u",
-               (unsigned) y, (unsigned) (m < 10 ? m + 3 : m - 9),
-               (unsigned) (doy - (153 * m + 2) / 5 + 1));
+               date.year, date.month, date.day);
     vcard_end(w);
 }
 
@@ -425,25 +415,22 @@ vcard_put_uid(vcard_write_t *w, ph_str_t id)
 static void
 vcard_put_revision(vcard_write_t *w)
 {
-    uint64_t             s;
-    struct tm            tm;
-    time_t               t;
+    uint32_t             secs;
+    ph_date_t            date;
     const mapi_value_t  *v;
 
     v = vcard_find(w->msg, PR_LAST_MODIFICATION_TIME);
-    if (v == NULL || v->u.time / VCARD_SECOND < UINT64_C(11644473600)) {
+    date = v ? ph_date_of((uint32_t) (v->u.time / PH_FILETIME_DAY))
+             : (ph_date_t) { 0, 0, 0 };
+    if (v == NULL || date.year > PH_DATE_MAX_YEAR) {
         return;
     }
-    s = v->u.time / VCARD_SECOND - UINT64_C(11644473600);
-    t = (time_t) s;
-    if (gmtime_r(&t, &tm) == NULL || tm.tm_year > 8099) {
-        return;
-    }
+    secs = (uint32_t) (v->u.time % PH_FILETIME_DAY / PH_FILETIME_SECOND);
     vcard_begin(w, "REV");
     ph_put_fmt(&w->line, w->version == CONV_VCARD_3
-               ? ":%04d-%02d-%02dT%02d:%02d:%02dZ"
-               : ":%04d%02d%02dT%02d%02d%02dZ", tm.tm_year + 1900,
-               tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+               ? ":%04u-%02u-%02uT%02u:%02u:%02uZ"
+               : ":%04u%02u%02uT%02u%02u%02uZ", date.year, date.month,
+               date.day, secs / 3600, secs / 60 % 60, secs % 60);
     vcard_end(w);
 }
 
