@@ -5,10 +5,20 @@
 #include "lib/ph_str.h"
 #include "mapi_codepage.h"
 
+#include <stdlib.h>
+
 #define RECUR_VERSION    0x3004
 #define RECUR_VERSION_2  0x3006        /* ReaderVersion2 */
 #define RECUR_WRITER_2   0x3009        /* with ChangeHighlight */
 #define RECUR_MAX_TEXT   0x7FFF
+
+static int
+recur_compare(const void *a, const void *b)
+{
+    uint32_t  x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+
+    return (x > y) - (x < y);
+}
 
 static uint32_t *
 recur_dates(ph_cur_t *cur, ph_pool_t *pool, uint32_t n)
@@ -22,6 +32,9 @@ recur_dates(ph_cur_t *cur, ph_pool_t *pool, uint32_t n)
     date = ph_pcalloc_array(pool, ph_max(n, 1), sizeof(*date));
     for (i = 0; date && i < n; i++) {
         date[i] = ph_cur_u32(cur);
+    }
+    if (date) {
+        qsort(date, n, sizeof(*date), recur_compare);
     }
 
     return date;

@@ -88,8 +88,8 @@ typedef struct {
 
 /*
  * RecurrencePattern alone (tasks) and AppointmentRecurrencePattern, in pool.
- * cpid is that of the 8-bit subjects, which the Unicode ones replace where they
- * are there.  PH_INVALID: broken, or a pattern or length that cannot be;
+ * Dates come sorted.  cpid is that of the 8-bit subjects, which the Unicode ones
+ * replace where they are there.  PH_INVALID: broken, or a pattern or length that cannot be;
  * PH_NOMEM.
  */
 ph_int_t mapi_recur_decode(ph_pool_t *pool, ph_str_t in, mapi_recur_t *r_r);
@@ -105,9 +105,9 @@ void mapi_appt_recur_encode(ph_wbuf_t *b, const mapi_appt_recur_t *r,
 uint32_t mapi_recur_first(const mapi_recur_t *r);
 
 /*
- * The first date of the pattern on or after `date` (minutes, midnight), deleted
- * ones included.  Takes no more steps than the pattern has gaps, whatever lies
- * before.  PH_DONE: there is none up to the end.
+ * The first date of the pattern on or after `date` (minutes), deleted ones
+ * included.  Takes the same time whatever lies before.  PH_DONE: there is none
+ * up to the end; PH_DECLINED: a pattern of the Hijri calendar.
  */
 ph_int_t mapi_recur_next(const mapi_recur_t *r, uint32_t date,
     uint32_t *date_r);
@@ -125,7 +125,8 @@ typedef ph_int_t (*mapi_occurrence_pt)(void *data,
 
 /*
  * Tells the occurrences that touch [from, to), at most max of them: exceptions
- * first, then the others in order.  PH_OK; PH_TOOBIG: there are more.
+ * first, then the others in order.  PH_OK; PH_TOOBIG: there are more;
+ * PH_DECLINED: as above, and the exceptions were told.
  */
 ph_int_t mapi_appt_recur_walk(const mapi_appt_recur_t *r, uint32_t from,
     uint32_t to, uint32_t max, mapi_occurrence_pt fn, void *data);
