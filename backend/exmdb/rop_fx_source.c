@@ -348,8 +348,8 @@ rop_fx_progress(const ex_fx_out_t *out, bool done,
     scale = total / UINT16_MAX + 1;
 
     res->total_step_count = (uint16_t) ph_max(total / scale, (uint64_t) 1);
-    res->in_progress_count = done ? res->total_step_count
-                                  : (uint16_t) (at / scale);
+    res->in_progress_count = (uint16_t) (done ? res->total_step_count
+                                              : at / scale);
 }
 
 
