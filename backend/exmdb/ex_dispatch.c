@@ -540,6 +540,9 @@ ex_dispatch_finish(ex_execute_t *x, store_conn_t *conn)
 {
     ex_answer_make(x, conn, NULL);
     ex_access_view(conn, NULL);
+    if (conn != NULL) {
+        store_conn_set_origin(conn, 0);
+    }
 }
 
 
@@ -549,6 +552,9 @@ ex_dispatch(ex_execute_t *x, store_conn_t *conn)
     ex_rop_t  rop;
 
     memset(&rop, 0, sizeof(rop));
+    if (conn != NULL) {
+        store_conn_set_origin(conn, (uintptr_t) x->session);
+    }
 
     while (x->next < x->stop) {
         if (!ex_item_run(x, &x->items[x->next], conn, &x->data, &rop)) {

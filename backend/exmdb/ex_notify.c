@@ -238,9 +238,10 @@ ex_hierarchy_event(const ex_sub_t *sub, const store_event_t *ev)
     }
 
     if (sub->depth) {
-        /* whether it is below is only known to the store */
+        /* whether it is below, and what has become of it, the store says
+         * when the rows are told */
         return ev->type == STORE_EV_NEW_MAIL
-               || ev->type == STORE_EV_SEARCH_COMPLETE ? 0 : EX_TABLE_CHANGED;
+               || ev->type == STORE_EV_SEARCH_COMPLETE ? 0 : EX_ROW_MODIFIED;
     }
 
     here = (ev->parent == sub->fid);
@@ -271,6 +272,10 @@ ex_table_match(ex_sub_t *sub, const store_event_t *ev)
 {
     uint8_t   event;
     uint64_t  fid, mid;
+
+    if (sub->suppress && ev->origin == (uintptr_t) sub->session) {
+        return;
+    }
 
     event = sub->hierarchy ? ex_hierarchy_event(sub, ev)
                            : ex_contents_event(sub, ev);

@@ -39,6 +39,7 @@ struct ex_sub_s {
     bool            associated;
     bool            search;         /* the rows of a search folder */
     bool            deleted;        /* soft-deleted items */
+    bool            suppress;       /* not what the session does itself */
     uint16_t        types;
     uint64_t        fid;
     uint64_t        mid;

@@ -36,6 +36,204 @@ ex_note_home(store_conn_t *conn, uint64_t mid)
 }
 
 
+/* A table is told to reload; the rest of what it was to be told goes. */
+static bool
+ex_note_reload(ex_execute_t *x, const ex_note_t *note, size_t limit)
+{
+    size_t                  start;
+    ph_wbuf_t              *b = &x->data;
+    rop_notify_response_t   n;
+
+    memset(&n, 0, sizeof(n));
+    n.notification_handle = note->handle;
+    n.logon_id = note->logon_id;
+    n.flags = EX_NOTIFY_TABLE;
+    n.table_event = EX_TABLE_CHANGED;
+
+    start = b->len;
+    ph_put_u8(b, ROP_NOTIFY);
+    if (rop_notify_response_encode(b, &x->ctx, &n) != PH_OK || b->error
+        || b->len > limit)
+    {
+        ph_wbuf_truncate(b, start);
+        return false;
+    }
+
+    return true;
+}
+
+
+/* A row's folder: in a search folder, that of the message. */
+static uint64_t
+ex_note_folder(const ex_note_t *note, const ex_table_t *table,
+    const store_change_t *c)
+{
+    const ex_note_t  *n;
+
+    for (n = note; n != NULL && !c->header; n = n->next) {
+        if (n->handle == note->handle && n->data == NULL && n->mid == c->id) {
+            return n->fid;
+        }
+    }
+
+    return table->fid;
+}
+
+
+static bool
+ex_note_change(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
+    ex_table_t *table, const store_change_t *c)
+{
+    ph_wbuf_t              *b = &x->data;
+    ex_note_row_t           r;
+    rop_notify_response_t   n;
+
+    memset(&n, 0, sizeof(n));
+    n.notification_handle = note->handle;
+    n.logon_id = note->logon_id;
+    n.flags = EX_NOTIFY_TABLE | (table->hierarchy ? 0 : EX_NOTIFY_M);
+    n.table_event = (uint16_t) c->event;
+
+    if (table->hierarchy) {
+        n.row_folder_id = store_eid(c->id);
+    } else {
+        n.row_folder_id = store_eid(ex_note_folder(note, table, c));
+        n.row_message_id = c->header ? c->id : store_eid(c->id);
+        n.row_instance = c->inst;
+    }
+
+    if (c->prev && table->hierarchy) {
+        n.after_folder_id = store_eid(c->prev_id);
+    } else if (c->prev) {
+        n.after_folder_id = store_eid(table->fid);
+        n.after_message_id = c->prev_header ? c->prev_id
+                                            : store_eid(c->prev_id);
+        n.after_instance = c->prev_inst;
+    }
+
+    if (c->event != STORE_ROW_DELETED) {
+        r.x = x;
+        r.table = table;
+        ph_wbuf_init(&r.row, x->pool, 0x7000);
+        if (store_table_row(conn, table->t, c->index, ex_note_row, &r)
+            != PH_OK || r.row.error)
+        {
+            return false;
+        }
+
+        n.row = ph_wbuf_str(&r.row);
+    }
+
+    ph_put_u8(b, ROP_NOTIFY);
+
+    return rop_notify_response_encode(b, &x->ctx, &n) == PH_OK && !b->error;
+}
+
+
+/*
+ * All row events for one table that is a list.  They say what has changed since
+ * its client read it, or, when that is much, that it should read again.
+ */
+static bool
+ex_note_rows(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
+    ex_table_t *table, size_t limit)
+{
+    size_t            start;
+    uint32_t          i, n, n_ids;
+    uint64_t          ids[EX_TABLE_ROWS_MAX];
+    ph_int_t          rc;
+    store_change_t   *list;
+    const ex_note_t  *p;
+
+    if (!store_table_knows(table->t)) {
+        return true;
+    }
+
+    n_ids = 0;
+    rc = PH_OK;
+    for (p = note; p != NULL; p = p->next) {
+        if (p->handle != note->handle || p->data != NULL) {
+            continue;
+        }
+
+        if (p->event == EX_TABLE_CHANGED || n_ids == EX_TABLE_ROWS_MAX) {
+            rc = PH_TOOBIG;
+            break;
+        }
+
+        ids[n_ids++] = table->hierarchy ? p->fid : p->mid;
+    }
+
+    if (conn == NULL || !table->columns
+        || store_conn_store(conn) != table->o.logon->mailbox->store)
+    {
+        rc = PH_TOOBIG;
+    }
+
+    if (rc == PH_OK) {
+        rc = store_table_changes(conn, table->t, x->pool, n_ids, ids,
+                                 EX_TABLE_ROWS_MAX, &n, &list);
+    }
+
+    start = x->data.len;
+    for (i = 0; rc == PH_OK && i < n; i++) {
+        if (!ex_note_change(x, conn, note, table, &list[i])
+            || x->data.len > limit)
+        {
+            rc = PH_TOOBIG;
+        }
+    }
+
+    if (rc == PH_OK && (n == 0 || store_table_know(conn, table->t) == PH_OK)) {
+        return true;
+    }
+
+    ph_wbuf_truncate(&x->data, start);
+    if (!ex_note_reload(x, note, limit)) {
+        return false;
+    }
+
+    store_table_forget(table->t);
+
+    return true;
+}
+
+
+/* The table that a row event is for, when it is a list. */
+static ex_table_t *
+ex_note_listed(const ex_execute_t *x, const ex_note_t *note)
+{
+    ex_table_t   *t;
+    ex_object_t  *o;
+
+    o = note->data == NULL ? ex_object_find(x->session, note->handle) : NULL;
+    if (o == NULL || o->kind != EX_TABLE) {
+        return NULL;
+    }
+
+    t = (ex_table_t *) o;
+
+    return store_table_is_list(t->t) ? t : NULL;
+}
+
+
+/* What was queued for this table has been told with the first of it. */
+static void
+ex_notes_drop_rows(ex_execute_t *x, uint32_t handle)
+{
+    ex_note_t  *n, **p;
+
+    for (p = &x->notes; (n = *p) != NULL; /* void */) {
+        if (n->handle == handle && n->data == NULL) {
+            *p = n->next;
+            ex_note_free(n);
+        } else {
+            p = &n->next;
+        }
+    }
+}
+
+
 /* The table event as it is now; false: there is nothing to tell any more. */
 static bool
 ex_note_table(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
@@ -152,8 +350,10 @@ ex_note_append(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
 void
 ex_notify_append(ex_execute_t *x, store_conn_t *conn)
 {
-    size_t      limit;
-    ex_note_t  *note;
+    bool          told;
+    size_t        limit;
+    ex_note_t    *note;
+    ex_table_t   *t;
 
     if (x->notes == NULL || x->data.limit < x->data.len + EX_PENDING_SIZE) {
         return;
@@ -162,10 +362,19 @@ ex_notify_append(ex_execute_t *x, store_conn_t *conn)
     limit = x->data.limit - EX_PENDING_SIZE;
 
     while ((note = x->notes) != NULL) {
-        if (!ex_note_append(x, conn, note, limit)) {
+        t = ex_note_listed(x, note);
+        told = t != NULL ? ex_note_rows(x, conn, note, t, limit)
+                         : ex_note_append(x, conn, note, limit);
+
+        if (!told) {
             ph_put_u8(&x->data, ROP_PENDING);
             ph_put_u16(&x->data, 0);
             return;
+        }
+
+        if (t != NULL) {
+            ex_notes_drop_rows(x, note->handle);
+            continue;
         }
 
         x->notes = note->next;
@@ -199,6 +408,11 @@ ex_notify_list(ex_execute_t *x, store_conn_t *conn)
 
     while ((note = x->notes) != NULL && x->n_piece_notes < n) {
         ph_wbuf_init(&x->data, x->pool, EX_MAX_PAYLOAD);
+
+        /* one note is one event: lists are read again */
+        if (ex_note_listed(x, note) != NULL) {
+            note->event = EX_TABLE_CHANGED;
+        }
 
         if (ex_note_append(x, conn, note, EX_MAX_PAYLOAD)
             && x->data.len > EX_NOTE_HEADER)

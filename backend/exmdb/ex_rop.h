@@ -52,6 +52,12 @@ uint64_t *ex_rop_ids(ex_rop_t *rop, uint16_t n, const mapi_eid_t *eids);
 ph_int_t ex_rop_problems(ex_rop_t *rop, const store_problems_t *from,
     uint16_t *n_r, rop_problem_t **list_r);
 
+/*
+ * From the first read on a table's rows are watched: not of attachments, not
+ * with NoNotifications (MS-OXCNOTIF 3.1.4.3).
+ */
+void ex_table_watch(ex_rop_t *rop, ex_table_t *t);
+
 /* A PropertyRow; PH_DONE when it does not fit (the caller's row callback). */
 ph_int_t ex_row_encode(ph_wbuf_t *b, const mapi_ctx_t *ctx,
     const mapi_tags_t *columns, const mapi_values_t *row);

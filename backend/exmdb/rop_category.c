@@ -27,6 +27,18 @@ rop_category(const ex_rop_t *rop, ex_table_t **t_r)
 }
 
 
+/* The client knows what became of the rows by what it has done. */
+static void
+rop_category_known(ex_rop_t *rop, ex_table_t *t)
+{
+    if (store_table_knows(t->t) && !store_table_missed(t->t)) {
+        (void) store_table_know(rop->conn, t->t);
+    }
+
+    ex_table_watch(rop, t);
+}
+
+
 static ph_int_t
 rop_category_row(void *data, const mapi_values_t *row)
 {
@@ -65,6 +77,7 @@ rop_expand_row(ex_rop_t *rop, const rop_expand_row_request_t *req,
                : rc == PH_TOOBIG ? ecTooComplex : ex_ec(rop, rc);
     }
 
+    rop_category_known(rop, r.table);
     res->row_count = (uint16_t) n;
     res->rows = ph_wbuf_str(&r.b);
 
@@ -87,6 +100,9 @@ rop_collapse_row(ex_rop_t *rop, const rop_collapse_row_request_t *req,
 
     rc = store_table_collapse(rop->conn, t->t, req->category_id,
                               &res->collapsed_row_count);
+    if (rc == PH_OK) {
+        rop_category_known(rop, t);
+    }
 
     return rc == PH_EXISTS ? ecNotExpanded
            : rc == PH_TOOBIG ? ecTooComplex : ex_ec(rop, rc);
@@ -133,6 +149,7 @@ rop_set_collapse_state(ex_rop_t *rop,
         return rc == PH_TOOBIG ? ecServerOOM : ex_ec(rop, rc);
     }
 
+    rop_category_known(rop, t);
     ph_wbuf_init(&b, rop->pool, 4);
     ph_put_u32(&b, n);
     res->bookmark = ph_wbuf_str(&b);

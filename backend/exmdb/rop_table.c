@@ -33,16 +33,20 @@ rop_rows_take(void *data, const mapi_values_t *row)
 }
 
 
-/*
- * From the first read on a table's rows are watched, when its folder is of
- * interest to somebody: not for attachments, not with NoNotifications.
- */
-static void
-rop_table_watch(ex_rop_t *rop, ex_table_t *t)
+void
+ex_table_watch(ex_rop_t *rop, ex_table_t *t)
 {
     ex_sub_t  *sub;
 
-    if (t->sub != NULL || t->attachments || (t->flags & 0x10)) {
+    if (t->attachments || (t->flags & 0x10)) {
+        return;
+    }
+
+    if (!store_table_knows(t->t)) {
+        (void) store_table_know(rop->conn, t->t);
+    }
+
+    if (t->sub != NULL) {
         return;
     }
 
@@ -61,6 +65,7 @@ rop_table_watch(ex_rop_t *rop, ex_table_t *t)
     sub->associated = !t->hierarchy && (t->flags & STORE_TABLE_ASSOCIATED);
     sub->deleted = (t->flags & STORE_TABLE_DELETED) != 0;
     sub->search = t->search && !sub->associated && !sub->deleted;
+    sub->suppress = t->hierarchy && (t->flags & 0x80);
     sub->types = EX_NOTIFY_TABLE;
     sub->fid = t->fid;
     sub->seq = rop->x->event_seq;
@@ -204,7 +209,7 @@ rop_query_rows(ex_rop_t *rop, const rop_query_rows_request_t *req,
         return ecBufferTooSmall;
     }
 
-    rop_table_watch(rop, r.table);
+    ex_table_watch(rop, r.table);
 
     res->origin = (uint8_t) origin;
     res->row_count = (uint16_t) n;
@@ -252,6 +257,7 @@ uint32_t
 rop_query_position(ex_rop_t *rop, const rop_query_position_request_t *req,
     rop_query_position_response_t *res)
 {
+    ph_int_t     rc;
     ex_table_t  *t;
 
     (void) req;
@@ -266,8 +272,13 @@ rop_query_position(ex_rop_t *rop, const rop_query_position_request_t *req,
         return ecNotSupported;
     }
 
-    return ex_ec(rop, store_table_position(rop->conn, t->t, &res->numerator,
-                                           &res->denominator));
+    rc = store_table_position(rop->conn, t->t, &res->numerator,
+                              &res->denominator);
+    if (rc == PH_OK) {
+        ex_table_watch(rop, t);
+    }
+
+    return ex_ec(rop, rc);
 }
 
 
@@ -299,6 +310,9 @@ rop_seek_row(ex_rop_t *rop, const rop_seek_row_request_t *req,
 
         rc = store_table_seek(rop->conn, t->t, (store_origin_t) req->origin,
                               req->row_count, &moved, &less);
+        if (rc == PH_OK) {
+            ex_table_watch(rop, t);
+        }
     }
 
     res->has_sought_less = less;
@@ -313,6 +327,7 @@ rop_seek_row_fractional(ex_rop_t *rop,
     const rop_seek_row_fractional_request_t *req,
     rop_seek_row_fractional_response_t *res)
 {
+    ph_int_t     rc;
     ex_table_t  *t;
 
     (void) res;
@@ -331,8 +346,13 @@ rop_seek_row_fractional(ex_rop_t *rop,
                                   req->numerator, req->denominator);
     }
 
-    return ex_ec(rop, store_table_seek_fraction(rop->conn, t->t,
-                          req->numerator, req->denominator));
+    rc = store_table_seek_fraction(rop->conn, t->t, req->numerator,
+                                   req->denominator);
+    if (rc == PH_OK) {
+        ex_table_watch(rop, t);
+    }
+
+    return ex_ec(rop, rc);
 }
 
 
@@ -441,6 +461,7 @@ rop_seek_row_bookmark(ex_rop_t *rop,
         return rc == PH_NOTFOUND ? ecInvalidBookmark : ex_ec(rop, rc);
     }
 
+    ex_table_watch(rop, t);
     res->row_no_longer_visible = gone;
     res->has_sought_less = less;
     res->rows_sought = moved;
@@ -477,6 +498,7 @@ rop_query_columns_all(ex_rop_t *rop,
         return ex_ec(rop, rc);
     }
 
+    ex_table_watch(rop, t);
     res->tags_count = (uint16_t) ph_min(tags.n, (uint32_t) MAPI_MAX_TAGS);
     res->tags = (uint32_t *) (uintptr_t) tags.tag;
 
@@ -548,7 +570,7 @@ rop_find_row(ex_rop_t *rop, const rop_find_row_request_t *req,
         return ex_ec(rop, rc);
     }
 
-    rop_table_watch(rop, r.table);
+    ex_table_watch(rop, r.table);
 
     res->row_no_longer_visible = gone;
 
@@ -578,6 +600,13 @@ rop_reset_table(ex_rop_t *rop, const rop_reset_table_request_t *req,
 
     store_table_reset(t->t);
     t->columns = false;
+
+    /* nothing is told until it is read again (MS-OXCNOTIF 3.1.4.3) */
+    if (t->sub != NULL
+        && ex_action_add(rop->session, EX_ACT_SUB_DEL, t->sub))
+    {
+        t->sub = NULL;
+    }
 
     return 0;
 }

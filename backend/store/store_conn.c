@@ -249,6 +249,12 @@ store_conn_writable(const store_conn_t *conn)
     return conn->writable;
 }
 
+void
+store_conn_set_origin(store_conn_t *conn, uint64_t origin)
+{
+    conn->origin = origin;
+}
+
 bool
 store_in_transaction(const store_conn_t *conn)
 {

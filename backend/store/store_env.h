@@ -147,6 +147,8 @@ ph_int_t store_conn_acquire(store_t *store, store_access_t access,
 void store_conn_release(store_conn_t **conn);
 store_t *store_conn_store(const store_conn_t *conn);
 bool store_conn_writable(const store_conn_t *conn);
+/* Who makes the changes from now on: a number for store_event_t; 0: nobody. */
+void store_conn_set_origin(store_conn_t *conn, uint64_t origin);
 
 /*
  * Transactions.  A reader's is a snapshot of the last commit.  Every function

@@ -43,6 +43,7 @@ store_event_add(store_conn_t *conn, store_event_type_t type)
     ev = &list->ev[list->n++];
     memset(ev, 0, sizeof(*ev));
     ev->type = type;
+    ev->origin = conn->origin;
 
     return ev;
 

@@ -36,6 +36,7 @@ typedef struct {
     uint64_t            old_folder;   /* MOVED, COPIED */
     uint64_t            old_message;
     uint64_t            old_parent;
+    uint64_t            origin;       /* of store_conn_set_origin() */
     uint64_t            cn;           /* change number of the object, 0: none */
     uint32_t            total;
     uint32_t            unread;

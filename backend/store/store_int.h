@@ -106,6 +106,7 @@ struct store_conn_s {
     store_savepoint_t  savepoint[STORE_SAVEPOINTS];
     unsigned           n_savepoints;
     store_events_t    *events;
+    uint64_t           origin;         /* of events to come */
     uint32_t           cap_events;
     uint64_t           dirs_dirty[4];  /* bitmap of blob folders to fsync */
     ph_pool_t         *tmp;            /* freed with the transaction */

@@ -91,6 +91,7 @@ store_table_close(store_table_t **t)
         return;
     }
     store_view_drop(*t);
+    store_table_forget(*t);
     free((void *) (uintptr_t) (*t)->columns.tag);
     free((*t)->bookmark);
     free((*t)->toggle);

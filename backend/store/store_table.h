@@ -153,6 +153,48 @@ ph_int_t store_table_conversation(store_conn_t *conn,
     const store_table_t *t);
 
 /*
+ * Table notifications of tables that are a list: the rows that a client knows
+ * are remembered, and what has changed since then is found by comparing.  A
+ * table that pages by key remembers nothing: see store_table_locate().
+ */
+bool store_table_is_list(const store_table_t *t);
+/* The client has read rows: what is shown now is what it knows. */
+ph_int_t store_table_know(store_conn_t *conn, store_table_t *t);
+/* It will read anew. */
+void store_table_forget(store_table_t *t);
+bool store_table_knows(const store_table_t *t);
+/* Something that it was not told of came before it expanded or collapsed. */
+bool store_table_missed(const store_table_t *t);
+
+typedef enum {
+    STORE_ROW_ADDED = 3, STORE_ROW_DELETED = 4, STORE_ROW_MODIFIED = 5
+} store_row_event_t;
+
+typedef struct {
+    store_row_event_t  event;
+    bool               header;     /* of a category */
+    bool               prev;       /* there is a row before it */
+    bool               prev_header;
+    uint64_t           id;         /* of the message or folder, or category */
+    uint32_t           inst;
+    uint64_t           prev_id;
+    uint32_t           prev_inst;
+    uint32_t           index;      /* for store_table_row() */
+} store_change_t;
+
+/*
+ * What has changed for the client, rows that went first.  ids: objects that
+ * events were about.  It still knows what it knew.  PH_TOOBIG: more than max,
+ * or it has missed something.
+ */
+ph_int_t store_table_changes(store_conn_t *conn, store_table_t *t,
+    ph_pool_t *pool, uint32_t n_ids, const uint64_t *ids, uint32_t max,
+    uint32_t *n_r, store_change_t **list_r);
+/* A row of the list as of the last call. */
+ph_int_t store_table_row(store_conn_t *conn, store_table_t *t,
+    uint32_t index, store_row_pt fn, void *data);
+
+/*
  * For table notifications: is object `id` (a message, or a folder in a
  * hierarchy table) a row now, and which one is before it (*prev_r, 0: it is the
  * first)? fn (may be NULL) gets the row.  PH_NOTFOUND: not in the table.

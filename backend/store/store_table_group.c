@@ -397,7 +397,9 @@ group_toggle(store_table_t *t, uint64_t id)
     uint32_t   at;
     uint64_t  *list;
 
+    /* what comes or goes by this is known; what else was new is not */
     t->shown_of = NULL;
+    t->known_stale |= t->known && t->known != t->view;
     if (group_toggled(t, id, &at)) {
         t->n_toggles--;
         memmove(&t->toggle[at], &t->toggle[at + 1],
@@ -571,6 +573,7 @@ store_table_set_collapse_state(store_conn_t *conn, store_table_t *t,
     t->toggle = list;
     t->n_toggles = n;
     t->shown_of = NULL;
+    t->known_stale |= t->known && t->known != t->view;
 
     /* the row's id is a message's, or that of a category */
     memset(&at, 0, sizeof(at));

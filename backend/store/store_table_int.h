@@ -118,6 +118,11 @@ struct store_table_s {
     const store_view_t   *shown_of;     /* NULL: to be made anew */
     uint32_t              n_shown;
     uint32_t             *shown;        /* leaf, or STORE_ROW_HEADER | group */
+    /* what the client was told of it (store_table_diff.c) */
+    store_view_t         *known;        /* NULL: nothing */
+    bool                  known_stale;  /* it missed something */
+    uint32_t              n_known;
+    uint32_t             *known_shown;
     uint32_t              n_bookmarks;
     uint32_t              next_bookmark;
     store_bookmark_t     *bookmark;
@@ -182,6 +187,11 @@ ph_int_t store_rows_give(store_rows_t *rows, unsigned flags, store_row_pt fn,
 ph_int_t store_view_get(store_conn_t *conn, store_table_t *t,
     store_view_t **view_r);
 void store_view_drop(store_table_t *t);
+void store_view_ref(store_t *store, store_view_t *view);
+void store_view_unref(store_t *store, store_view_t *view);
+/* Row i of what is shown of a list, or (shown NULL) of the list. */
+void store_listed_of(const store_view_t *view, const uint32_t *shown,
+    uint16_t categories, uint32_t i, store_listed_t *row);
 /* Rows that are shown, after store_view_get(). */
 uint32_t store_listed_count(const store_table_t *t);
 void store_listed(const store_table_t *t, uint32_t i, store_listed_t *row);

@@ -123,6 +123,7 @@ store_table_plan(store_table_t *t)
     t->n_bookmarks = 0;
     t->descending = false;
     store_view_drop(t);
+    store_table_forget(t);
 
     t->n_toggles = 0;
     t->expand_tag = store_table_expands(&t->sorts, &t->columns);

@@ -43,6 +43,22 @@ view_unref(store_view_t *view)
 }
 
 void
+store_view_ref(store_t *store, store_view_t *view)
+{
+    pthread_mutex_lock(&store->mutex);
+    view->refs++;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+void
+store_view_unref(store_t *store, store_view_t *view)
+{
+    pthread_mutex_lock(&store->mutex);
+    view_unref(view);
+    pthread_mutex_unlock(&store->mutex);
+}
+
+void
 store_view_drop(store_table_t *t)
 {
     if (t->view == NULL) {
@@ -583,26 +599,32 @@ store_listed_count(const store_table_t *t)
 }
 
 void
-store_listed(const store_table_t *t, uint32_t i, store_listed_t *row)
+store_listed_of(const store_view_t *view, const uint32_t *shown,
+    uint16_t categories, uint32_t i, store_listed_t *row)
 {
-    const store_view_t  *view = t->view;
-
     memset(row, 0, sizeof(*row));
-    if (t->sorts.categories) {
-        i = t->shown[i];
+    if (shown) {
+        i = shown[i];
         if (i & STORE_ROW_HEADER) {
             row->group = &view->group[i & ~STORE_ROW_HEADER];
             row->id = row->group->id;
             row->depth = (uint8_t) row->group->level;
             return;
         }
-        row->depth = (uint8_t) t->sorts.categories;
+        row->depth = (uint8_t) categories;
     }
     row->id = view->id[i];
     row->inst = view->inst ? view->inst[i] : 0;
     if (view->depth) {
         row->depth = view->depth[i];
     }
+}
+
+void
+store_listed(const store_table_t *t, uint32_t i, store_listed_t *row)
+{
+    store_listed_of(t->view, t->sorts.categories ? t->shown : NULL,
+                    t->sorts.categories, i, row);
 }
 
 static bool
