@@ -394,7 +394,7 @@ ex_payload_close(ex_execute_t *x, ph_wbuf_t *b)
  * while it has more to give and the client has room.
  */
 static void
-ex_chain(ex_execute_t *x, store_conn_t *conn, ex_rop_t *rop)
+ex_chain(ex_execute_t *x, store_conn_t *conn, ex_rop_t *rop, bool compress)
 {
     size_t       room, used, need;
     ex_item_t    item;
@@ -481,12 +481,12 @@ ex_chain(ex_execute_t *x, store_conn_t *conn, ex_rop_t *rop)
     }
 
     (void) ex_frame_write(&x->answer, x->pool, ph_wbuf_str(&x->data), false,
-                          false);
+                          compress);
 
     for (left = 0; left < blocks; left++) {
         (void) ex_frame_write(&x->answer, x->pool,
                               ph_wbuf_str(&payloads[left]),
-                              left == blocks - 1, false);
+                              left == blocks - 1, compress);
     }
 }
 
@@ -521,7 +521,7 @@ ex_answer_make(ex_execute_t *x, store_conn_t *conn, ex_rop_t *rop)
     ph_wbuf_init(&x->answer, x->pool, EX_MAX_REQUEST + EX_MAX_PAYLOAD);
 
     if (chain) {
-        ex_chain(x, conn, rop);
+        ex_chain(x, conn, rop, compress);
         if (x->answer.len > 0) {
             return;
         }

@@ -567,7 +567,7 @@ ex_execute_piece(ex_execute_t *x, ph_str_t user, ph_str_t payload,
     ex_session_touch(s);
     x->ctx.cpid = s->cpid;
 
-    rc = ex_frame_items(x, payload);
+    rc = ex_frame_piece(x, payload);
     if (rc != PH_OK) {
         x->ec = (rc == PH_NOMEM) ? ecServerOOM : ecRpcFormat;
         x->answered(x, EXMDB_RESULT_OK, ph_str_null);
@@ -585,7 +585,6 @@ ex_execute_begin(ex_execute_t *x, ph_str_t user)
 {
     size_t         limit;
     ph_int_t       rc;
-    ph_str_t       payload;
     ex_session_t  *s;
 
     static const uint8_t  none[EX_SESSION_ID];
@@ -620,11 +619,7 @@ ex_execute_begin(ex_execute_t *x, ph_str_t user)
     rc = PH_OK;
 
     if (x->ec == 0) {
-        rc = ex_frame_read(x->pool, x->r.rops, &payload);
-        if (rc == PH_OK) {
-            rc = ex_frame_items(x, payload);
-        }
-
+        rc = ex_frame_request(x, x->r.rops);
         if (rc != PH_OK) {
             ph_log(x->ex->log, PH_LOG_DEBUG, PH4033, "user=%s bytes=%zu",
                    ph_log_str(s->facts->entry.address), x->r.rops.len);

@@ -27,10 +27,6 @@
 #define EX_FLAG_NO_XOR       0x2
 #define EX_FLAG_CHAIN        0x4
 
-#define EX_EXT_COMPRESSED  0x1
-#define EX_EXT_XOR         0x2
-#define EX_EXT_LAST        0x4
-
 /* one ROP of a request */
 typedef struct {
     const mapi_rop_info_t  *info;
@@ -74,6 +70,8 @@ struct ex_execute_s {
     ph_int_t                        fatal;      /* a ROP lost the transaction */
 
     ph_str_t                        rops;       /* the list of requests */
+    ph_str_t                        packed;     /* data of the last ROP that
+                                                   came in further buffers */
     uint32_t                        n_items;
     uint32_t                        next;       /* to run */
     uint32_t                        stop;       /* of the piece that runs */
@@ -129,15 +127,18 @@ void ex_execute_piece(ex_execute_t *x, ph_str_t user, ph_str_t payload,
 /* ---- framing (ex_frame.c) ---- */
 
 /*
- * Takes an RPC_HEADER_EXT apart: the payload, unpacked, in pool or pointing
- * into the input.  PH_INVALID; PH_NOMEM.
+ * Takes a request apart into items and the handle table.  Further extended
+ * buffers carry the same ROP alone, one that writes, and their data count as
+ * one with those of the last ROP in the first (MS-OXCRPC 3.1.4.2.1.2.1).
+ * PH_INVALID; PH_NOMEM.
  */
-ph_int_t ex_frame_read(ph_pool_t *pool, ph_str_t in, ph_str_t *payload_r);
+ph_int_t ex_frame_request(ex_execute_t *x, ph_str_t in);
+/* The same for a payload of a neighbour, who put what was packed into
+ * x->packed. */
+ph_int_t ex_frame_piece(ex_execute_t *x, ph_str_t payload);
 /* Appends one extended buffer; compresses when allowed and worth it. */
 ph_int_t ex_frame_write(ph_wbuf_t *b, ph_pool_t *pool, ph_str_t payload,
     bool last, bool compress);
-/* Splits a payload into items and the handle table.  PH_INVALID, PH_NOMEM. */
-ph_int_t ex_frame_items(ex_execute_t *x, ph_str_t payload);
 
 /* ---- running (ex_dispatch.c), on a thread ---- */
 

@@ -1,105 +1,22 @@
 /* RPC_HEADER_EXT and the list of ROPs (MS-OXCRPC 2.2.2.1, MS-OXCROPS 2.2.1). */
 
 #include "ex_execute.h"
-#include "mapi/mapi_lz77.h"
-
-
-ph_int_t
-ex_frame_read(ph_pool_t *pool, ph_str_t in, ph_str_t *payload_r)
-{
-    size_t      i;
-    uint8_t    *p;
-    ph_cur_t    cur;
-    ph_str_t    raw;
-    uint16_t    version, flags, size, actual;
-
-    ph_cur_init(&cur, in.data, in.len);
-    version = ph_cur_u16(&cur);
-    flags = ph_cur_u16(&cur);
-    size = ph_cur_u16(&cur);
-    actual = ph_cur_u16(&cur);
-    raw = ph_cur_bytes(&cur, size);
-
-    if (cur.error || version != 0) {
-        return PH_INVALID;
-    }
-
-    /* packed uploads are not announced: one buffer is all there may be */
-    if (!(flags & EX_EXT_LAST) && ph_cur_left(&cur) != 0) {
-        return PH_INVALID;
-    }
-
-    if (flags & EX_EXT_XOR) {
-        p = ph_palloc(pool, raw.len);
-        if (p == NULL) {
-            return PH_NOMEM;
-        }
-
-        for (i = 0; i < raw.len; i++) {
-            p[i] = raw.data[i] ^ 0xA5;
-        }
-
-        raw.data = p;
-    }
-
-    if (!(flags & EX_EXT_COMPRESSED)) {
-        if (size != actual) {
-            return PH_INVALID;
-        }
-
-        *payload_r = raw;
-        return PH_OK;
-    }
-
-    p = ph_palloc(pool, actual);
-    if (p == NULL) {
-        return PH_NOMEM;
-    }
-
-    if (mapi_lz77_decompress(raw, p, actual) != PH_OK) {
-        return PH_INVALID;
-    }
-
-    *payload_r = (ph_str_t) { actual, p };
-
-    return PH_OK;
-}
+#include "mapi/mapi_rpcext.h"
 
 
 ph_int_t
 ex_frame_write(ph_wbuf_t *b, ph_pool_t *pool, ph_str_t payload, bool last,
     bool compress)
 {
-    size_t     n;
-    uint8_t   *packed;
-    uint16_t   flags;
+    unsigned  flags;
 
-    flags = last ? EX_EXT_LAST : 0;
-    packed = NULL;
-    n = payload.len;
-
+    flags = last ? MAPI_RPCEXT_LAST : 0;
     if (compress && payload.len >= EX_COMPRESS_MIN) {
-        packed = ph_palloc(pool, payload.len);
-
-        if (packed != NULL
-            && mapi_lz77_compress(payload, packed, payload.len - 1, &n)
-               == PH_OK)
-        {
-            flags |= EX_EXT_COMPRESSED;
-
-        } else {
-            packed = NULL;
-            n = payload.len;
-        }
+        flags |= MAPI_RPCEXT_COMPRESSED;
     }
 
-    ph_put_u16(b, 0);
-    ph_put_u16(b, flags);
-    ph_put_u16(b, (uint16_t) n);
-    ph_put_u16(b, (uint16_t) payload.len);
-    ph_put_bytes(b, packed != NULL ? packed : payload.data, n);
-
-    return b->error ? PH_NOMEM : PH_OK;
+    return mapi_rpcext_write(b, pool, payload, flags) == PH_OK ? PH_OK
+                                                               : PH_NOMEM;
 }
 
 
@@ -170,30 +87,25 @@ ex_frame_item(ex_execute_t *x, ph_cur_t *cur, ex_item_t *item)
 }
 
 
-ph_int_t
+/* RopSize, the ROPs and the handle table of the first buffer */
+static ph_int_t
 ex_frame_items(ex_execute_t *x, ph_str_t payload)
 {
-    ph_int_t    rc;
-    uint32_t    cap, i;
-    uint16_t    size;
-    ph_cur_t    cur, list;
-    ex_item_t  *items;
+    ph_int_t            rc;
+    uint32_t            cap;
+    ph_cur_t            list;
+    ex_item_t          *items;
+    mapi_rop_buffer_t   buffer;
 
-    ph_cur_init(&cur, payload.data, payload.len);
-    size = ph_cur_u16(&cur);
-
-    if (cur.error || size < 2 || size > payload.len) {
-        return PH_INVALID;
+    rc = mapi_rop_buffer_read(payload, x->pool, &buffer);
+    if (rc != PH_OK) {
+        return rc;
     }
 
-    x->rops = ph_cur_bytes(&cur, size - 2u);
-    x->n_handles = (uint32_t) (ph_cur_left(&cur) / 4);
-    if (x->n_handles > EX_MAX_HANDLES) {
-        return PH_INVALID;
-    }
-
-    for (i = 0; i < x->n_handles; i++) {
-        x->handles[i] = ph_cur_u32(&cur);
+    x->rops = buffer.rops;
+    x->n_handles = buffer.n;
+    if (buffer.n > 0) {
+        memcpy(x->handles, buffer.handles, buffer.n * sizeof(uint32_t));
     }
 
     ph_cur_init(&list, x->rops.data, x->rops.len);
@@ -223,4 +135,145 @@ ex_frame_items(ex_execute_t *x, ph_str_t payload)
     }
 
     return PH_OK;
+}
+
+
+/* The data of a ROP that may go on in further buffers; NULL: it may not. */
+static ph_str_t *
+ex_item_packed(ex_item_t *item)
+{
+    switch (item->id) {
+    case ROP_WRITE_STREAM_EXTENDED:
+        return &((rop_write_stream_extended_request_t *) item->request)->data;
+    case ROP_FAST_TRANSFER_DESTINATION_PUT_BUFFER:
+        return &((rop_fast_transfer_destination_put_buffer_request_t *)
+                 item->request)->data;
+    case ROP_FAST_TRANSFER_DESTINATION_PUT_BUFFER_EXTENDED:
+        return &((rop_fast_transfer_destination_put_buffer_extended_request_t
+                  *) item->request)->data;
+    default:
+        return NULL;
+    }
+}
+
+
+/*
+ * A further buffer has the same ROP on the same object alone; its data belong
+ * to that of the last ROP in the first one.
+ */
+static ph_int_t
+ex_frame_more(ex_execute_t *x, ph_str_t payload, ph_wbuf_t *data)
+{
+    ph_int_t            rc;
+    ph_cur_t            list;
+    ex_item_t           item, *last;
+    mapi_rop_buffer_t   buffer;
+
+    if (x->n_items == 0 || ex_item_packed(&x->items[x->n_items - 1]) == NULL) {
+        return PH_INVALID;
+    }
+
+    last = &x->items[x->n_items - 1];
+
+    rc = mapi_rop_buffer_read(payload, x->pool, &buffer);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    memset(&item, 0, sizeof(item));
+    ph_cur_init(&list, buffer.rops.data, buffer.rops.len);
+
+    rc = ex_frame_item(x, &list, &item);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    if (ph_cur_left(&list) != 0 || item.id != last->id
+        || item.logon_id != last->logon_id
+        || item.handle[0] >= buffer.n || last->handle[0] >= x->n_handles
+        || buffer.handles[item.handle[0]] != x->handles[last->handle[0]])
+    {
+        return PH_INVALID;
+    }
+
+    ph_put_str(data, *ex_item_packed(&item));
+
+    return data->error ? PH_NOMEM : PH_OK;
+}
+
+
+/* x->packed behind the data of the last ROP */
+static ph_int_t
+ex_frame_join(ex_execute_t *x)
+{
+    ph_str_t   *data;
+    ph_wbuf_t   b;
+
+    if (x->packed.len == 0) {
+        return PH_OK;
+    }
+
+    data = x->n_items > 0 ? ex_item_packed(&x->items[x->n_items - 1]) : NULL;
+    if (data == NULL) {
+        return PH_INVALID;
+    }
+
+    ph_wbuf_init(&b, x->pool, data->len + x->packed.len);
+    ph_put_str(&b, *data);
+    ph_put_str(&b, x->packed);
+    if (b.error) {
+        return PH_NOMEM;
+    }
+
+    *data = ph_wbuf_str(&b);
+
+    return PH_OK;
+}
+
+
+ph_int_t
+ex_frame_request(ex_execute_t *x, ph_str_t in)
+{
+    bool       last;
+    ph_int_t   rc;
+    uint32_t   n;
+    ph_cur_t   cur;
+    ph_str_t   payload;
+    ph_wbuf_t  data;
+
+    ph_cur_init(&cur, in.data, in.len);
+    ph_wbuf_init(&data, x->pool, EX_MAX_BLOCKS * EX_MAX_PAYLOAD);
+
+    rc = mapi_rpcext_read(&cur, x->pool, &payload, &last);
+    if (rc == PH_OK) {
+        rc = ex_frame_items(x, payload);
+    }
+
+    for (n = 1; rc == PH_OK && !last && ph_cur_left(&cur) > 0; n++) {
+        if (n == EX_MAX_BLOCKS) {
+            return PH_INVALID;
+        }
+
+        rc = mapi_rpcext_read(&cur, x->pool, &payload, &last);
+        if (rc == PH_OK) {
+            rc = ex_frame_more(x, payload, &data);
+        }
+    }
+
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    x->packed = ph_wbuf_str(&data);
+
+    return ex_frame_join(x);
+}
+
+
+ph_int_t
+ex_frame_piece(ex_execute_t *x, ph_str_t payload)
+{
+    ph_int_t  rc = ex_frame_items(x, payload);
+
+    return rc == PH_OK ? ex_frame_join(x) : rc;
 }

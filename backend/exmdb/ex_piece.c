@@ -180,5 +180,7 @@ ex_op_piece(ex_call_t *call)
     x->r.request_id = q.request_id;
     memcpy(x->r.session, q.session, EX_SESSION_ID);
 
+    x->packed = q.packed;
+
     ex_execute_piece(x, call->user, q.payload, q.room);
 }

@@ -327,6 +327,9 @@ ex_remote_piece(ex_remote_run_t *run)
     }
 
     q.payload = ph_wbuf_str(&b);
+    if (x->stop == x->n_items) {
+        q.packed = x->packed;
+    }
 
     if (b.error
         || exmdb_emsmdb_piece_request_encode_new(x->pool, &q, &body) != PH_OK

@@ -8,6 +8,7 @@
 #define MH_AUX_VERSION_1             0x01
 #define MH_AUX_CLIENT_CONTROL        0x0A
 #define MH_AUX_EXORGINFO             0x17
+#define MH_AUX_SERVER_CAPABILITIES   0x46
 #define MH_AUX_ENDPOINT_CAPABILITIES 0x48
 
 #define MH_RHE_LAST                  0x0004
@@ -17,6 +18,8 @@
 #define MH_CONTROL_COMPRESSION       0x00000004
 #define MH_CONTROL_HTTP_TUNNELING    0x00000008
 #define MH_CONTROL_EXPIRY            604800000u    /* ms: a week */
+#define MH_PACKED_FAST_TRANSFER      0x00000001    /* several buffers up */
+#define MH_PACKED_WRITE_STREAM       0x00000002
 #define MH_SINGLE_ENDPOINT           0x00000001
 
 
@@ -86,6 +89,9 @@ mh_put_connect(ph_wbuf_t *b, uint32_t ec, ph_str_t dn_prefix,
     mh_put_aux_header(&aux, 8, MH_AUX_CLIENT_CONTROL);
     ph_put_u32(&aux, MH_CONTROL_COMPRESSION|MH_CONTROL_HTTP_TUNNELING);
     ph_put_u32(&aux, MH_CONTROL_EXPIRY);
+
+    mh_put_aux_header(&aux, 4, MH_AUX_SERVER_CAPABILITIES);
+    ph_put_u32(&aux, MH_PACKED_FAST_TRANSFER|MH_PACKED_WRITE_STREAM);
 
     mh_put_aux_header(&aux, 4, MH_AUX_ENDPOINT_CAPABILITIES);
     ph_put_u32(&aux, MH_SINGLE_ENDPOINT);

@@ -20,7 +20,7 @@ static void
 fuzz_payload(ph_wbuf_t *b, ph_str_t payload, bool last)
 {
     ph_put_u16(b, 0);
-    ph_put_u16(b, last ? EX_EXT_LAST : 0);
+    ph_put_u16(b, last ? MAPI_RPCEXT_LAST : 0);
     ph_put_u16(b, (uint16_t) payload.len);
     ph_put_u16(b, (uint16_t) payload.len);
     ph_put_str(b, payload);
@@ -69,7 +69,7 @@ fuzz_open(void)
     a = fx_execute(fx.session, pool, ph_wbuf_str(&b), EX_FLAG_NO_COMPRESS,
                    0x10008);
 
-    if (a.ec != 0 || ex_frame_read(pool, a.rops, &payload) != PH_OK) {
+    if (a.ec != 0 || fx_payload(pool, a.rops, &payload) != PH_OK) {
         fx_die("cannot open the objects");
     }
 

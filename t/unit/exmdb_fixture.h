@@ -8,6 +8,7 @@
 
 #include "exmdb/ex_execute.h"
 #include "lib/ph_conf.h"
+#include "mapi/mapi_rpcext.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -171,6 +172,19 @@ fx_answered(ex_execute_t *x, uint8_t result, ph_str_t rops)
     a->ec = x->ec;
     a->rops = ph_pstrdup(a->pool, rops);
 }
+
+/* the first payload of an answer */
+static inline ph_int_t
+fx_payload(ph_pool_t *pool, ph_str_t rops, ph_str_t *payload_r)
+{
+    bool      last;
+    ph_cur_t  cur;
+
+    ph_cur_init(&cur, rops.data, rops.len);
+
+    return mapi_rpcext_read(&cur, pool, payload_r, &last);
+}
+
 
 /* Runs an Execute; rops is what the client sends: extended buffers. */
 static inline fx_answer_t

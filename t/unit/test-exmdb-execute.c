@@ -95,11 +95,11 @@ run(ex_session_t *s)
     ph_str_t      payload;
     fx_answer_t   a;
 
-    a = fx_execute(s, pool, wrap(payload_of(), EX_EXT_LAST),
+    a = fx_execute(s, pool, wrap(payload_of(), MAPI_RPCEXT_LAST),
                    EX_FLAG_NO_COMPRESS, MAX_OUT);
 
     memset(&rs, 0, sizeof(rs));
-    if (a.ec != 0 || ex_frame_read(pool, a.rops, &payload) != PH_OK) {
+    if (a.ec != 0 || fx_payload(pool, a.rops, &payload) != PH_OK) {
         ph_cur_init(&rs.cur, "", 0);
         return a;
     }
@@ -179,7 +179,7 @@ test_framing(void)
     ph_str_t     p;
 
     begin();
-    p = wrap(payload_of(), EX_EXT_LAST);
+    p = wrap(payload_of(), MAPI_RPCEXT_LAST);
 
     a = fx_execute(fx.session, pool, (ph_str_t) { 7, p.data }, 0, MAX_OUT);
     is_int(a.ec, ecRpcFailed, "a buffer of 7 bytes");
@@ -194,14 +194,14 @@ test_framing(void)
     begin();
     rop(0xEE, 0, -1);
     (void) run(fx.session);
-    a = fx_execute(fx.session, pool, wrap(payload_of(), EX_EXT_LAST), 0,
+    a = fx_execute(fx.session, pool, wrap(payload_of(), MAPI_RPCEXT_LAST), 0,
                    MAX_OUT);
     is_int(a.ec, ecRpcFormat, "an unknown RopId fails the whole call");
 
     begin();
     rop(ROP_OPEN_FOLDER, slot(0), 1);
     ph_put_u16(&rq.rops, 7);
-    a = fx_execute(fx.session, pool, wrap(payload_of(), EX_EXT_LAST), 0,
+    a = fx_execute(fx.session, pool, wrap(payload_of(), MAPI_RPCEXT_LAST), 0,
                    MAX_OUT);
     is_int(a.ec, ecRpcFormat, "a ROP that is cut off");
 }
@@ -287,14 +287,14 @@ test_too_small(void)
         ph_put_u8(&rq.rops, 0);
     }
 
-    r = fx_execute(fx.session, pool, wrap(payload_of(), EX_EXT_LAST),
+    r = fx_execute(fx.session, pool, wrap(payload_of(), MAPI_RPCEXT_LAST),
                    EX_FLAG_NO_COMPRESS, 560);
     is_int(r.ec, 0, "an answer");
-    ok(ex_frame_read(pool, r.rops, &payload) == PH_OK && payload.len <= 552,
+    ok(fx_payload(pool, r.rops, &payload) == PH_OK && payload.len <= 552,
        "within the limit");
 
     /* 40 answers of 8 bytes would be 320: all fit; now they do not */
-    r = fx_execute(fx.session, pool, wrap(payload_of(), EX_EXT_LAST),
+    r = fx_execute(fx.session, pool, wrap(payload_of(), MAPI_RPCEXT_LAST),
                    EX_FLAG_NO_COMPRESS, 100);
     is_int(r.ec, ecBufferTooSmall, "no room even for the rest of the request");
 }

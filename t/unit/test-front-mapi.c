@@ -244,11 +244,12 @@ test_bodies(void)
     ok(c.polls_max == 60000 && c.retry_count == 6 && c.retry_delay == 10000
        && ph_str_eq_c(c.dn_prefix, "/o=X")
        && ph_str_eq_c(c.display_name, "J\xc3\xbcrgen"), "its fields");
-    ok(c.aux.len == 36
-       && memcmp(c.aux.data, "\0\0\4\0\x1c\0\x1c\0"
+    ok(c.aux.len == 44
+       && memcmp(c.aux.data, "\0\0\4\0\x24\0\x24\0"
                              "\x08\0\1\x17\3\0\0\0"
                              "\x0c\0\1\x0a\x0c\0\0\0\0\x84\x0c\x24"
-                             "\x08\0\1\x48\1\0\0\0", 36) == 0,
+                             "\x08\0\1\x46\3\0\0\0"
+                             "\x08\0\1\x48\1\0\0\0", 44) == 0,
        "its auxiliary buffer");
 
     ph_wbuf_truncate(&b, 0);
