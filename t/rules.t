@@ -303,6 +303,35 @@ settled();
 is(scalar(@x = in_sink(qr/^Subject: Automatic reply/m)), 2, 'no more');
 rules('alice');
 
+# ---- absence by the settings of the mailbox ----
+
+my $show = sub { $t->phctl_ok('--json', 'oof', 'show', $alice) };
+$t->phctl_ok('oof', 'set', $alice, '--state', 'on', '--internal', 'To ours',
+    '--external', '<p>To others</p>', '--audience', 'contacts',
+    '--external-subject', 'Gone');
+like($show->(), qr/"state":\s*"on".*"audience":\s*"contacts"/s,
+    'absence is set by an administrator');
+mail($alice, 'settings 1', from => $bob);
+$t->wait_for('an internal reply', 20, sub {
+    found('bob', 'inbox', 'Automatic reply: settings 1') });
+pass('who is here is told what is for him');
+mail($alice, 'settings 2', from => 'stranger@outside.test');
+my $names = $m{alice}->rop('GetPropertyIdsFromNames', { flags => 2,
+    names => [ [ pack('H*', '0420060000000000c000000000000046'), 0x8083 ] ]
+    }, $m{alice}{logon});
+my $contact = $m{alice}->create_message(eid(1, 0x13), {
+    PR_MESSAGE_CLASS => 'IPM.Contact', PR_SUBJECT => 'A friend',
+    ($names->{ids}[0] << 16 | 0x1F) => 'Friend@outside.test' });
+mail($alice, 'settings 3', from => 'friend@outside.test');
+$out = sent(qr/^Subject: Gone\r$/m, 'and who is in the contacts');
+is_deeply($out->{to}, ['friend@outside.test'], 'but no stranger');
+like($out->{data}, qr/To others/, 'what is for him');
+isnt(($t->phctl('oof', 'set', $alice, '--state', 'scheduled', '--start',
+    '2026-12-24T18:00:00Z', '--end', '2026-12-24T18:00:00Z'))[0], 0,
+    'an absence that ends before it begins is refused');
+$t->phctl_ok('oof', 'set', $alice, '--state', 'off');
+like($show->(), qr/"active":\s*false/, 'and it ends');
+
 $m{$_}->disconnect for qw(alice bob);
 $t->stop;
 done_testing();

@@ -336,6 +336,9 @@ ex_arrival_mine(ph_pool_t *pool, const dir_entry_t *owner, ph_str_t recipient,
     if (rc == PH_OK) {
         rc = ex_value_bool(pool, &m->props, PR_MESSAGE_RECIP_ME, to || cc);
     }
+    if (rc == PH_OK) {
+        rc = ex_value_bool(pool, &m->props, PR_HAS_DAMS, false);
+    }
 
     return rc;
 }

@@ -80,6 +80,12 @@ static const ex_op_t  ex_ops[] = {
       ex_op_mailbox_unload },
     { EXMDB_OP_MAILBOX_COMPACT, EX_ADMINS, EX_BY_MAILBOX, 0,
       ex_op_mailbox_compact },
+    { EXMDB_OP_OOF_SHOW, EX_ADMINS, EX_BY_MAILBOX, 0, ex_op_oof_show },
+    { EXMDB_OP_OOF_SET, EX_ADMINS, EX_BY_MAILBOX, 0, ex_op_oof_set },
+    { EXMDB_OP_RESOURCE_SHOW, EX_ADMINS, EX_BY_MAILBOX, 0,
+      ex_op_resource_show },
+    { EXMDB_OP_RESOURCE_SET, EX_ADMINS, EX_BY_MAILBOX, 0,
+      ex_op_resource_set },
 };
 
 

@@ -13,6 +13,9 @@
 #define EX_CLASS_DAM  "IPC.Microsoft Exchange 4.0.Deferred Action"
 #define EX_CLASS_DEM  "IPC.Microsoft Exchange 4.0.Deferred Error"
 
+/* PidTagDeferredActionMessageOriginalEntryId, with its type on the wire */
+#define EX_DAM_ORIGINAL_SVREID  0x674100FBu
+
 /* codes of OP_BOUNCE (2.2.5.1.2.5) */
 #define EX_BOUNCE_TOO_LARGE  0x0D
 #define EX_BOUNCE_FORM       0x1F

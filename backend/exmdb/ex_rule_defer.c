@@ -8,7 +8,6 @@
 #include "mapi/mapi_tags.h"
 
 #define EX_DAM_BYTES         (64u << 10)
-#define PR_DAM_ORIG_SVREID   0x674100FB    /* its type on the wire */
 
 
 /* The folder takes no more, until its owner's client has been there. */
@@ -114,7 +113,7 @@ ex_rule_dam(ex_run_t *run, ph_str_t provider)
         rc = ex_value_bin(a->pool, &props, PR_RULE_IDS, ph_wbuf_str(&ids));
     }
     if (rc == PH_OK) {
-        rc = ex_value_bin(a->pool, &props, PR_DAM_ORIG_SVREID,
+        rc = ex_value_bin(a->pool, &props, EX_DAM_ORIGINAL_SVREID,
                           (ph_str_t) { MAPI_SVREID, svreid });
     }
 

@@ -33,8 +33,9 @@ ex_forward_type_ok(uint16_t type)
 }
 
 
+/* The owner himself, or who sent the message: they have it. */
 static bool
-ex_forward_is_owner(const ex_arrival_t *a, const mapi_values_t *props)
+ex_forward_is_moot(const ex_arrival_t *a, const mapi_values_t *props)
 {
     size_t               i;
     ph_str_t             s;
@@ -45,7 +46,8 @@ ex_forward_is_owner(const ex_arrival_t *a, const mapi_values_t *props)
     for (i = 0; i < ph_nelts(tags); i++) {
         s = ex_value_text(props, tags[i]);
         if (s.len != 0 && (ph_str_ieq(s, owner->address)
-                           || ph_str_ieq(s, owner->legacy_dn)))
+                           || ph_str_ieq(s, owner->legacy_dn)
+                           || ph_str_ieq(s, a->sender)))
         {
             return true;
         }
@@ -55,7 +57,7 @@ ex_forward_is_owner(const ex_arrival_t *a, const mapi_values_t *props)
 }
 
 
-/* The recipients of the action; the owner himself is left out. */
+/* The recipients of the action, but those who have it. */
 static ph_int_t
 ex_forward_recipients(ex_arrival_t *a, const mapi_action_t *action,
     mapi_message_t *m)
@@ -78,7 +80,7 @@ ex_forward_recipients(ex_arrival_t *a, const mapi_action_t *action,
 
     for (i = 0; i < action->u.forward.n; i++) {
         from = &action->u.forward.v[i].props;
-        if (ex_forward_is_owner(a, from)) {
+        if (ex_forward_is_moot(a, from)) {
             continue;
         }
 

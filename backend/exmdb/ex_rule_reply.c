@@ -395,7 +395,8 @@ ex_rule_reply(ex_run_t *run, const ex_rule_t *rule,
         class = oof ? ph_str_lit(EX_CLASS_OOF) : ph_str_lit(EX_CLASS_REPLY);
     }
 
-    if (!(action->flavor & EX_REPLY_NS)) {
+    /* NS is for ordinary replies */
+    if (oof || !(action->flavor & EX_REPLY_NS)) {
         rc = ex_value_recipient(a->pool, &s.m, 1,
                  ex_value_text(&a->message->props, PR_SENT_REPRESENTING_NAME),
                  a->sender);

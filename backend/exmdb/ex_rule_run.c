@@ -132,6 +132,7 @@ ex_rules_load(ex_arrival_t *a, uint32_t *n_r, ex_rule_t **rules_r)
 static ph_int_t
 ex_rule_open_extended(ex_arrival_t *a, ex_rule_t *rule)
 {
+    uint32_t          i;
     ph_int_t          rc;
     mapi_tags_t       tags;
     mapi_values_t     v;
@@ -156,6 +157,15 @@ ex_rule_open_extended(ex_arrival_t *a, ex_rule_t *rule)
     if (rc == PH_OK && MAPI_TYPE(v.v[1].tag) != PT_BINARY) {
         rc = PH_INVALID;
     }
+
+    /* the rule outlives the message, and points into these */
+    for (i = 0; rc == PH_OK && i < v.n; i++) {
+        if (MAPI_TYPE(v.v[i].tag) == PT_BINARY) {
+            v.v[i].u.bin = ph_pstrdup(a->pool, v.v[i].u.bin);
+            rc = v.v[i].u.bin.data != NULL ? PH_OK : PH_NOMEM;
+        }
+    }
+
     if (rc == PH_OK && MAPI_TYPE(v.v[0].tag) == PT_BINARY) {
         rc = mapi_extrule_condition_decode(a->pool, v.v[0].u.bin, &ext);
         if (rc == PH_OK) {
@@ -267,14 +277,16 @@ ex_rule_is_safe(const ex_arrival_t *a)
 static ph_int_t
 ex_rule_one(ex_run_t *run, ex_rule_t *rule)
 {
-    bool       match;
-    ph_int_t   rc;
+    bool           match, history;
+    uint64_t       last;
+    ph_int_t       rc;
+    ex_arrival_t  *a = run->a;
 
     run->error = EX_RULE_ERR_PARSE;
     run->error_action = 0;
     run->error_type = 0;
 
-    rc = ex_rule_open(run->a, rule);
+    rc = ex_rule_open(a, rule);
     if (rc != PH_OK) {
         return rc;
     }
@@ -283,8 +295,18 @@ ex_rule_one(ex_run_t *run, ex_rule_t *rule)
         return PH_OK;
     }
 
+    /* those who are on its list are done with (3.2.5.1.1) */
     run->error = EX_RULE_ERR_EXECUTION;
-    rc = ex_arrival_match(run->a, rule->condition, &match);
+    history = (rule->state & ST_KEEP_OOF_HIST) && a->oof_active
+              && a->sender.len != 0;
+    if (history) {
+        rc = store_reply_last(a->conn, rule->id, a->sender, &last);
+        if (rc != PH_OK || last != 0) {
+            return rc;
+        }
+    }
+
+    rc = ex_arrival_match(a, rule->condition, &match);
     if (rc != PH_OK || !match) {
         return rc;
     }
@@ -293,7 +315,12 @@ ex_rule_one(ex_run_t *run, ex_rule_t *rule)
         run->exit = true;
     }
 
-    return ex_rule_act(run, rule);
+    rc = ex_rule_act(run, rule);
+    if (rc == PH_OK && history) {
+        rc = store_reply_note(a->conn, rule->id, a->sender);
+    }
+
+    return rc;
 }
 
 

@@ -449,13 +449,15 @@ rop_dam_patch(ex_rop_t *rop, uint64_t mid, ph_str_t server, ph_str_t client)
 {
     ph_int_t            rc;
     mapi_tags_t         tags;
-    mapi_value_t        v[2];
+    mapi_value_t        v[3];
     mapi_values_t       got, set;
     store_actor_t       actor;
     store_message_t    *msg;
     store_problems_t    problems;
 
-    static const uint32_t  wanted[] = { PR_DAM_ORIGINAL_ENTRYID };
+    static const uint32_t  wanted[] = {
+        PR_DAM_ORIGINAL_ENTRYID, EX_DAM_ORIGINAL_SVREID
+    };
 
     rc = store_message_open(rop->conn, STORE_DEFERRED_ACTION, mid,
                             STORE_OPEN_WRITE, &msg);
@@ -463,20 +465,26 @@ rop_dam_patch(ex_rop_t *rop, uint64_t mid, ph_str_t server, ph_str_t client)
         return rc;
     }
 
-    tags.n = 1;
+    tags.n = ph_nelts(wanted);
     tags.tag = wanted;
     rc = store_message_get(rop->conn, msg, &tags, EX_RULE_BLOB_MAX, rop->pool,
                            &got);
 
-    if (rc == PH_OK && got.v[0].tag == PR_DAM_ORIGINAL_ENTRYID
-        && mapi_entryid_eq(got.v[0].u.bin, server))
+    /* the message is named in two ways; clients use either */
+    if (rc == PH_OK
+        && ((got.v[0].tag == PR_DAM_ORIGINAL_ENTRYID
+             && mapi_entryid_eq(got.v[0].u.bin, server))
+            || (got.v[1].tag == EX_DAM_ORIGINAL_SVREID
+                && ph_str_eq(got.v[1].u.bin, server))))
     {
         memset(v, 0, sizeof(v));
         v[0].tag = PR_DAM_ORIGINAL_ENTRYID;
         v[0].u.bin = client;
-        v[1].tag = PR_DAM_BACK_PATCHED;
-        v[1].u.b = true;
-        set.n = 2;
+        v[1].tag = EX_DAM_ORIGINAL_SVREID;
+        v[1].u.bin = client;
+        v[2].tag = PR_DAM_BACK_PATCHED;
+        v[2].u.b = true;
+        set.n = ph_nelts(v);
         set.v = v;
 
         rc = store_message_set(msg, &set, rop->pool, &problems);

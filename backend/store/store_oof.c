@@ -1,4 +1,4 @@
-/* Out of office: one value in the table config. */
+/* Out of office, and what a room does: a value each in the table config. */
 
 #include "store_int.h"
 #include "lib/ph_str.h"
@@ -126,4 +126,61 @@ store_oof_set(store_conn_t *conn, const store_oof_t *oof)
     ev->tags = store_event_tags(conn, 1, &tag);
 
     return PH_OK;
+}
+
+/* ---- rooms and equipment ---- */
+
+#define RESOURCE_NAME     "resource"
+#define RESOURCE_VERSION  1
+
+ph_int_t
+store_resource_get(store_conn_t *conn, ph_pool_t *pool,
+    store_resource_t *res_r)
+{
+    ph_int_t  rc;
+    ph_cur_t  cur;
+    ph_str_t  value;
+
+    memset(res_r, 0, sizeof(*res_r));
+    rc = store_config_get(conn, RESOURCE_NAME, pool, &value);
+    if (rc != PH_OK) {
+        return rc == PH_NOTFOUND ? PH_OK : rc;
+    }
+
+    ph_cur_init(&cur, value.data, value.len);
+    if (ph_cur_u8(&cur) != RESOURCE_VERSION) {
+        return PH_CORRUPT;
+    }
+    res_r->kind = ph_cur_u8(&cur);
+    res_r->recurring = ph_cur_u8(&cur) != 0;
+    res_r->conflicts = ph_cur_u8(&cur) != 0;
+    res_r->keep = ph_cur_u8(&cur) != 0;
+    res_r->window = ph_cur_u32(&cur);
+    res_r->longest = ph_cur_u32(&cur);
+    res_r->skip = ph_cur_u8(&cur);
+
+    return cur.error ? PH_CORRUPT : PH_OK;
+}
+
+ph_int_t
+store_resource_set(store_conn_t *conn, const store_resource_t *res)
+{
+    uint8_t    mem[32];
+    ph_wbuf_t  b;
+
+    if (res->kind > STORE_RESOURCE_EQUIPMENT || res->skip > 100) {
+        return PH_INVALID;
+    }
+
+    ph_wbuf_init_fixed(&b, mem, sizeof(mem));
+    ph_put_u8(&b, RESOURCE_VERSION);
+    ph_put_u8(&b, res->kind);
+    ph_put_u8(&b, res->recurring);
+    ph_put_u8(&b, res->conflicts);
+    ph_put_u8(&b, res->keep);
+    ph_put_u32(&b, res->window);
+    ph_put_u32(&b, res->longest);
+    ph_put_u8(&b, res->skip);
+
+    return store_config_set(conn, RESOURCE_NAME, ph_wbuf_str(&b));
 }

@@ -125,4 +125,26 @@ ph_int_t store_oof_set(store_conn_t *conn, const store_oof_t *oof);
 /* Is it in effect now? */
 bool store_oof_active(const store_oof_t *oof, uint64_t now);
 
+/* ---- rooms and equipment ---- */
+
+enum { STORE_RESOURCE_NONE = 0, STORE_RESOURCE_ROOM, STORE_RESOURCE_EQUIPMENT };
+
+/* How the mailbox answers requests for meetings. */
+typedef struct {
+    uint8_t   kind;
+    bool      recurring;      /* series too */
+    bool      conflicts;      /* even what overlaps */
+    bool      keep;           /* subject and text stay in the calendar */
+    uint32_t  window;         /* days ahead; 0: no limit */
+    uint32_t  longest;        /* minutes; 0: no limit */
+    uint8_t   skip;           /* occurrences of a series that may be taken
+                                 already, in a hundred */
+} store_resource_t;
+
+/* no resource when nothing was ever set */
+ph_int_t store_resource_get(store_conn_t *conn, ph_pool_t *pool,
+    store_resource_t *res_r);
+/* PH_INVALID */
+ph_int_t store_resource_set(store_conn_t *conn, const store_resource_t *res);
+
 #endif
