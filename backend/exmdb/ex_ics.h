@@ -110,7 +110,7 @@ typedef struct {
     uint16_t             flags;
     uint32_t             extra;
     mapi_restriction_t  *restriction;  /* NULL: none */
-    store_table_t       *table;        /* with the restriction */
+    store_table_t       *table[2];     /* normal, FAI; with the restriction */
     mapi_tags_t          tags;
     ex_fx_what_t         what;
 

@@ -54,8 +54,9 @@ ex_ics_in_scope(ex_rop_t *rop, ex_ics_download_t *d,
         }
     }
 
-    if (*in_r && d->table != NULL) {
-        return store_sync_match(rop->conn, d->table, row->id, in_r);
+    if (*in_r && d->restriction != NULL) {
+        return store_sync_match(rop->conn, d->table[row->associated], row->id,
+                                in_r);
     }
 
     return PH_OK;
@@ -76,7 +77,7 @@ ex_ics_skip(ex_rop_t *rop, ex_ics_download_t *d)
     const mapi_range_t  *r;
     mapi_idset_t        *set[2];
 
-    if (d->table != NULL) {
+    if (d->restriction != NULL) {
         return;
     }
 
@@ -232,13 +233,16 @@ ex_ics_list(ex_rop_t *rop, ex_ics_download_t *d, ex_fx_out_t *out)
 static ph_int_t
 ex_ics_begin(ex_rop_t *rop, ex_ics_download_t *d, ex_fx_out_t *out)
 {
+    unsigned  i;
     ph_int_t  rc;
 
     rc = store_sync_cn(rop->conn, &d->upto);
-    if (rc == PH_OK && d->restriction != NULL) {
-        rc = store_table_contents(rop->conn, d->ics.fid, 0, &d->table);
+    for (i = 0; rc == PH_OK && d->restriction != NULL && i < 2; i++) {
+        rc = store_table_contents(rop->conn, d->ics.fid,
+                                  i ? STORE_TABLE_ASSOCIATED : 0,
+                                  &d->table[i]);
         if (rc == PH_OK) {
-            rc = store_table_restrict(d->table, d->restriction);
+            rc = store_table_restrict(d->table[i], d->restriction);
         }
     }
     if (rc == PH_OK

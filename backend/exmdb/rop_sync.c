@@ -68,7 +68,8 @@ rop_sync_close(void *source)
 
     ex_ics_close(d->src.o.session, &d->ics);
     ex_ics_state_free(&d->final);
-    store_table_close(&d->table);
+    store_table_close(&d->table[0]);
+    store_table_close(&d->table[1]);
     mapi_globset_free(&d->sent);
     mapi_globset_free(&d->out);
     mapi_globset_free(&d->out_cn);

@@ -784,8 +784,11 @@ rop_import_moved(ex_rop_t *rop, ex_collector_t *c, uint64_t mid,
         }
     }
 
+    /* what the client does not have it is still to get */
     fact = store_message_fact(msg);
-    if (rc == PH_OK) {
+    if (rc == PH_OK
+        && (order == MAPI_PCL_EQUAL || order == MAPI_PCL_INCLUDES))
+    {
         rc = rop_import_seen(rop, fact->associated ? &ics->state.fai
                                                    : &ics->state.seen,
                              fact->cn) == 0 ? PH_OK : PH_NOMEM;
