@@ -23,10 +23,10 @@ typedef struct store_table_s  store_table_t;
 #define STORE_TABLE_ASSOCIATED  0x02
 #define STORE_TABLE_DEPTH       0x04      /* hierarchy: all levels */
 #define STORE_TABLE_DELETED     0x20      /* soft-deleted */
-#define STORE_TABLE_CONVERSATION 0x80     /* contents: the messages of one
-                                            conversation, wherever they are */
+#define STORE_TABLE_CONVERSATION 0x80     /* contents: those of one
+                                             conversation, wherever */
 
-/* Private items of others are left out; set for viewers who may not see them. */
+/* Private items of others are left out; for viewers who may not see them. */
 #define STORE_TABLE_NO_PRIVATE  0x100
 
 #define STORE_TABLE_BOOKMARKS_MAX  1024
@@ -122,8 +122,8 @@ ph_int_t store_table_free_bookmark(store_table_t *t, uint32_t bookmark);
 /*
  * Categories of a contents table (MS-OXCTABL 2.2.2.17 ff.); `category` is the
  * PidTagInstID of a header row.  *below_r: rows that came or went.
- * PH_DECLINED: columns are not set; PH_NOTFOUND: no such category; PH_EXISTS: it is so
- * already; PH_TOOBIG: too many differ from what the sort said.
+ * PH_DECLINED: columns are not set; PH_NOTFOUND: no such category; PH_EXISTS:
+ * it is so already; PH_TOOBIG: too many differ from what the sort said.
  */
 /* The first rows of those that came go to fn, max at most. */
 ph_int_t store_table_expand(store_conn_t *conn, store_table_t *t,

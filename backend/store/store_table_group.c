@@ -162,7 +162,7 @@ group_id(ph_pool_t *pool, const store_group_t *parent, uint16_t level,
         return PH_NOMEM;
     }
     memcpy(id_r, digest, sizeof(*id_r));
-    *id_r |= GROUP_ID_BIT;
+    *id_r = (*id_r & INT64_MAX) | GROUP_ID_BIT;
 
     return PH_OK;
 }

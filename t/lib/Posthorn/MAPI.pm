@@ -196,6 +196,12 @@ sub batch {
     my @out;
     for my $v ($b->parse($parts[0])) {
         if ($v->{name} eq 'Notify' || $v->{name} eq 'Pending') {
+            my $cols = $self->{columns}{ $v->{notification_handle} || 0 };
+            if ($cols && defined $v->{row} && length $v->{row}) {
+                my ($bytes, $at) = ($v->{row}, 0);
+                $v->{row} = Posthorn::Codec::get_row($cols,
+                    { cpid => $self->{cpid} }, \$bytes, \$at);
+            }
             push @{ $self->{notifications} }, $v;
             next;
         }
