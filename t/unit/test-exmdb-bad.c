@@ -13,6 +13,7 @@
 
 #include "exmdb/ex_rop.h"
 #include "mapi/mapi_restriction.h"
+#include "mapi/mapi_rpcext.h"
 
 #define MAX_OUT   0x10008
 #define BODIES    6
@@ -97,6 +98,7 @@ rop(uint8_t id, uint8_t a, int b)
 static uint32_t
 run(ex_session_t *s)
 {
+    bool         last;
     uint32_t     i;
     uint16_t     size;
     ph_cur_t     cur;
@@ -106,7 +108,7 @@ run(ex_session_t *s)
 
     ph_wbuf_init(&b, pool, 1 << 17);
     ph_put_u16(&b, 0);
-    ph_put_u16(&b, EX_EXT_LAST);
+    ph_put_u16(&b, MAPI_RPCEXT_LAST);
     ph_put_u16(&b, (uint16_t) (rq.rops.len + 2 + 4 * rq.n));
     ph_put_u16(&b, (uint16_t) (rq.rops.len + 2 + 4 * rq.n));
     ph_put_u16(&b, (uint16_t) (rq.rops.len + 2));
@@ -124,7 +126,8 @@ run(ex_session_t *s)
     if (a.ec != 0) {
         return a.ec;
     }
-    if (ex_frame_read(pool, a.rops, &payload) != PH_OK) {
+    ph_cur_init(&cur, a.rops.data, a.rops.len);
+    if (mapi_rpcext_read(&cur, pool, &payload, &last) != PH_OK) {
         return 0xFFFFFFFEu;
     }
 
