@@ -11,6 +11,7 @@
 
 #include "exmdb/ex_ics.h"
 #include "mapi/mapi_fx.h"
+#include "mapi/mapi_rpcext.h"
 
 #define CL_MAX_OUT  0x10008
 
@@ -26,7 +27,7 @@ cl_wrap(ph_wbuf_t *rops, const uint32_t *handles, uint32_t n)
 
     ph_wbuf_init(&b, cl_pool, 1 << 20);
     ph_put_u16(&b, 0);
-    ph_put_u16(&b, EX_EXT_LAST);
+    ph_put_u16(&b, MAPI_RPCEXT_LAST);
     ph_put_u16(&b, (uint16_t) (rops->len + 2 + 4 * n));
     ph_put_u16(&b, (uint16_t) (rops->len + 2 + 4 * n));
     ph_put_u16(&b, (uint16_t) (rops->len + 2));
@@ -40,13 +41,14 @@ cl_wrap(ph_wbuf_t *rops, const uint32_t *handles, uint32_t n)
 
 
 /*
- * Runs a ROP; its error.  dst: the destination of ROPs that have one; *made: the
- * handle that it gave.  res is filled when the body is there.
+ * Runs a ROP; its error.  dst: the destination of ROPs that have one; *made:
+ * the handle that it gave.  res is filled when the body is there.
  */
 static uint32_t
 cl_rop(ex_session_t *s, uint8_t id, uint32_t in, uint32_t dst,
     uint32_t *made, const void *req, void *res)
 {
+    bool                    last;
     size_t                  i;
     uint16_t                size;
     uint32_t                ec, handles[2], n;
@@ -84,7 +86,10 @@ cl_rop(ex_session_t *s, uint8_t id, uint32_t in, uint32_t dst,
 
     a = fx_execute(s, cl_pool, cl_wrap(&b, handles, n), EX_FLAG_NO_COMPRESS,
                    CL_MAX_OUT);
-    if (a.ec != 0 || ex_frame_read(cl_pool, a.rops, &payload) != PH_OK) {
+    ph_cur_init(&cur, a.rops.data, a.rops.len);
+    if (a.ec != 0
+        || mapi_rpcext_read(&cur, cl_pool, &payload, &last) != PH_OK)
+    {
         diag("%s: Execute %08x", info->name, a.ec);
         fx_die("Execute");
     }
