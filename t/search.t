@@ -73,7 +73,7 @@ sub complete {
     my ($h) = @_;
     return $t->wait_for('the search to end', 10, sub {
         my $f = criteria($h)->{search_flags};
-        return $f & $RUNNING ? undef : $f;
+        return $f & $REBUILD ? undef : $f;
     });
 }
 
@@ -150,7 +150,8 @@ subtest 'up to date' => sub {
     message($fid, 'blue');
     message($below, 'red below');
     message($other, 'red elsewhere');
-    set_criteria($s, has('RED'), [ $fid ]);
+    my $f = set_criteria($s, has('RED'), [ $fid ]);
+    is($f & 0xFFFFFF, $RUNNING | $COMPLETE, 'at work');
     is(subjects($s), 'red one', 'shallow');
     set_criteria($s, undef, [], 6);
     is(subjects($s), 'red below red one', 'recursive');
@@ -233,8 +234,10 @@ subtest 'static and nested' => sub {
     complete($s);
     is(subjects($s), 'red and blue red but later', 'restarted');
     $m->rop('DeleteMessages', { message_ids => [ $mid ] }, $h);
-    is(subjects($s), 'red but later', 'the deleted one is gone');
-    is(subjects($n), '', 'there too');
+    is($m->rop('GetContentsTable', {}, $s)->{row_count}, 2,
+        'a deleted one counts until a restart');
+    is(subjects($s), 'red but later', 'and has no row');
+    is(subjects($n), '', 'a dynamic one knows');
     my $root = $m->open_folder('root');
     my ($wid, $w) = search_folder();
     set_criteria($w, has('later'), [ $F{root} ], 6);
@@ -306,6 +309,33 @@ subtest 'notifications' => sub {
     is($link->{flags}, 0xC008, 'left the search folder');
     $other->disconnect;
     $m->release($c, $sub, $links, $s, $h);
+};
+
+subtest 'index' => sub {
+    my ($fid, $h) = folder('indexed');
+    my $alice = $t->address('alice');
+    my $html = "<p>The <i>quarterly</i> figures of M\xC3\xBCnchen</p>";
+    my $mid = message($fid, 'report', PR_HTML => $html);
+    message($fid, "note $_") for 1 .. 70;
+    $t->wait_for('the index', 30, sub {
+        return $t->phctl_ok('index', 'status', $alice) =~ /complete/;
+    });
+    like($t->phctl_ok('index', 'search', $alice, 'munch quart'),
+        qr/\d/, 'words are found');
+    my $c = $m->rop('GetContentsTable', {}, $h)->{handle};
+    $m->rop('Restrict', { restriction => has('ARTERLY fig',
+        tag => 'PR_BODY') }, $c);
+    is(join(' ', map { $_->{PR_SUBJECT} } $m->rows($c, 'PR_SUBJECT')),
+        'report', 'a restriction with the index');
+    $m->release($c);
+    $t->phctl_ok('index', 'rebuild', $alice);
+    $t->wait_for('the index again', 30, sub {
+        return $t->phctl_ok('index', 'status', $alice) =~ /complete/;
+    });
+    my ($sid, $s) = search_folder();
+    set_criteria($s, has('nchen', tag => 'PR_BODY'), [ $F{root} ], 0x10006);
+    is(subjects($s), 'report', 'a search with the index');
+    $m->release($s, $h);
 };
 
 subtest 'check' => sub {

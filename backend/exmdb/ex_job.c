@@ -227,6 +227,7 @@ ex_write_done(void *data)
         ex_job_end(job, job->rc);
     }
 
+    __atomic_store_n(&mb->index_stale, 1, __ATOMIC_RELAXED);
     ex_search_fill(mb);
 
     ph_metric_add(mb->ex->count.commits, 1);

@@ -2,6 +2,7 @@
 
 #include "ex_mailbox.h"
 #include "ex_job.h"
+#include "ex_index.h"
 #include "ex_notify.h"
 #include "ex_quota.h"
 #include "ex_search.h"
@@ -323,6 +324,7 @@ ex_mailbox_open_done(void *data)
                ph_log_str(mb->facts->entry.address));
 
         ex_submit_mailbox_opened(mb);
+        mb->index_stale = 1;
         ex_search_fill(mb);
         ex_mailbox_answer(mb, PH_OK);
         return;
@@ -620,6 +622,7 @@ ex_mailbox_sweep(uv_timer_t *timer)
 
             ex_submit_tick(mb, now);
             ex_quota_tick(mb, now);
+            ex_index_tick(mb);
 
             if (mb->state == EX_MB_OPEN && !mb->writing && mb->reading == 0
                 && !mb->trimmed && !all->closing_all

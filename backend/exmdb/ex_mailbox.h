@@ -89,6 +89,8 @@ struct ex_mailbox_s {
     bool                 quota_look;     /* is the user to be warned? */
     uint64_t             purge_at;       /* ms; next look for what expires */
     bool                 searching;      /* a piece of ex_search.h waits */
+    bool                 indexing;       /* a piece of ex_index.h */
+    int                  index_stale;    /* atomic: the index is behind */
 
     ex_mailbox_t        *next;           /* in its hash chain */
 };

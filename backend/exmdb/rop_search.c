@@ -154,6 +154,12 @@ rop_search_flags(const store_criteria_t *c)
         }
         break;
     case STORE_SEARCH_COMPLETE:
+        f |= EX_SEARCH_COMPLETE;
+        /* one that is kept up to date is at work until it is stopped */
+        if (!(c->flags & STORE_SEARCH_STATIC)) {
+            f |= EX_SEARCH_RUNNING;
+        }
+        break;
     case STORE_SEARCH_HALTED:
         f |= EX_SEARCH_COMPLETE;
         break;

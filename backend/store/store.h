@@ -44,6 +44,7 @@
 #include "store_table.h"
 #include "store_sync.h"
 #include "store_search.h"
+#include "store_index.h"
 #include "store_misc.h"
 #include "store_viewer.h"
 #include "store_rule.h"

@@ -145,7 +145,8 @@ check_search_one(store_check_t *ck, const store_criterion_t *c)
     return rc;
 }
 
-/* Rows of what is no search, and copies unlike the message. */
+/* Rows of what is no search, and copies unlike the message.  Static searches
+ * and stopped ones may show what is gone. */
 static ph_int_t
 check_search_rows(store_check_t *ck)
 {
@@ -158,7 +159,8 @@ check_search_rows(store_check_t *ck)
         "SELECT r.folder, r.message FROM search_row r"
         " LEFT JOIN message m ON m.id = r.message AND m.state = 0"
         " LEFT JOIN search s ON s.folder = r.folder"
-        " WHERE m.id IS NULL OR s.folder IS NULL OR r.size <> m.size"
+        " WHERE (m.id IS NULL AND s.state IN (1, 2) AND s.flags & 262144 = 0)"
+        " OR s.folder IS NULL OR r.size <> m.size"
         " OR r.unread <> (m.flags & 1 = 0) OR r.received <> m.received"
         " OR r.modified <> m.modified OR r.subject_key <> m.subject_key", &s,
         ""));
@@ -174,8 +176,10 @@ check_search_rows(store_check_t *ck)
         return rc == PH_DONE ? PH_OK : rc;
     }
     store_try(store_run(ck->conn,
-        "DELETE FROM search_row WHERE message NOT IN"
-        " (SELECT id FROM message WHERE state = 0)"
+        "DELETE FROM search_row WHERE (message NOT IN"
+        " (SELECT id FROM message WHERE state = 0) AND folder IN"
+        " (SELECT folder FROM search WHERE state IN (1, 2)"
+        "  AND flags & 262144 = 0))"
         " OR folder NOT IN (SELECT folder FROM search)"));
 
     return store_run(ck->conn,

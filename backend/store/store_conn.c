@@ -471,6 +471,7 @@ store_trim(store_t *store)
 {
     unsigned  i;
 
+    store_index_trim(store);
     pthread_mutex_lock(&store->mutex);
 
     for (i = 0; i < store->n_readers; i++) {

@@ -204,6 +204,9 @@ store_open(store_env_t *env, const char *path, store_t **store_r)
 
     rc = store->path ? store_lock(store) : PH_NOMEM;
     if (rc == PH_OK) {
+        rc = store_index_create(store);
+    }
+    if (rc == PH_OK) {
         rc = store_conn_open(store, true, &store->writer);
     }
     if (rc == PH_OK) {
@@ -243,6 +246,7 @@ store_close(store_t **store)
     *store = NULL;
 
     store_views_free(s);
+    store_index_destroy(s);
     for (i = 0; i < s->n_readers; i++) {
         store_conn_close(&s->reader[i]);
     }

@@ -44,6 +44,7 @@ struct store_env_s {
 
 typedef struct store_view_s      store_view_t;
 typedef struct store_searches_s  store_searches_t;
+typedef struct store_index_s     store_index_t;
 struct store_viewer_s;
 
 struct store_s {
@@ -65,6 +66,7 @@ struct store_s {
     unsigned          n_views;
     int               searches;      /* atomic: there may be search folders */
     int               filling;       /* atomic: one may have to be filled */
+    store_index_t    *index;         /* full text; opened when it is used */
     /* counters; only the writer changes them */
     uint64_t          last_cn;
     uint64_t          last_content;
@@ -153,6 +155,11 @@ ph_int_t store_search_folder_moved(store_conn_t *conn, uint64_t fid,
     uint64_t old_parent, uint64_t parent);
 /* Criteria of one search folder for another, new one. */
 ph_int_t store_search_copy(store_conn_t *conn, uint64_t from, uint64_t to);
+
+/* ---- the full-text index (store_index.c) ---- */
+ph_int_t store_index_create(store_t *store);
+void store_index_destroy(store_t *store);
+void store_index_trim(store_t *store);
 
 /* ---- ids (store_id.c) ---- */
 uint64_t store_next_cn(store_conn_t *conn);

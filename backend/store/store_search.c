@@ -351,7 +351,7 @@ search_read(store_conn_t *conn, uint64_t fid, ph_pool_t *pool,
     return rc == PH_DONE ? PH_OK : rc;
 }
 
-/* Flags that say nothing about depth or kind leave both as they are. */
+/* Shallow unless told otherwise; a stop changes nothing else. */
 static uint32_t
 search_flags(const search_row_t *row, const store_criteria_t *c, bool begin)
 {
@@ -359,8 +359,8 @@ search_flags(const search_row_t *row, const store_criteria_t *c, bool begin)
 
     f = c->flags & (STORE_SEARCH_RECURSIVE | STORE_SEARCH_FOREGROUND
                     | STORE_SEARCH_INDEXED | STORE_SEARCH_STATIC);
-    if ((c->flags & (STORE_SEARCH_RECURSIVE | STORE_SEARCH_SHALLOW)) == 0) {
-        f |= row->flags & STORE_SEARCH_RECURSIVE;
+    if (c->flags & STORE_SEARCH_STOP) {
+        return row->flags;
     }
     if (!begin) {
         f |= row->flags & (STORE_SEARCH_STATIC | STORE_SEARCH_INDEXED

@@ -5,6 +5,9 @@
  */
 
 #include "store_search_int.h"
+#include "store_index.h"
+
+#define FILL_PASS  32
 
 ph_int_t
 store_search_fill_add(store_conn_t *conn, uint64_t search, uint64_t fid,
@@ -44,30 +47,87 @@ fill_ids(store_conn_t *conn, bool search, uint64_t scope, uint64_t next,
     return rc == PH_DONE ? PH_OK : rc;
 }
 
+/* Asks the full-text index, once for each search, which messages are worth a
+ * look.  Those that change meanwhile are looked at anyhow. */
+static ph_int_t
+fill_narrow(store_conn_t *conn, store_searches_t *all, uint64_t search)
+{
+    ph_int_t            rc;
+    store_criterion_t  *c;
+
+    if (all->filled == search) {
+        return PH_OK;
+    }
+    all->filled = search;
+    all->narrowed = false;
+    c = store_searches_find(all, search);
+    if (c == NULL || (c->flags & STORE_SEARCH_NOT_INDEXED)) {
+        return PH_OK;
+    }
+    rc = store_index_candidates(conn, c->restriction, all->pool,
+                                &all->n_candidates, &all->candidates);
+    all->narrowed = rc == PH_OK;
+
+    return rc == PH_DECLINED ? PH_OK : rc;
+}
+
+static bool
+fill_worth(const store_searches_t *all, uint64_t mid)
+{
+    uint32_t  lo, hi, at;
+
+    lo = 0;
+    hi = all->n_candidates;
+    while (lo < hi) {
+        at = lo + (hi - lo) / 2;
+        if (all->candidates[at] < mid) {
+            lo = at + 1;
+        } else {
+            hi = at;
+        }
+    }
+
+    return lo < all->n_candidates && all->candidates[lo] == mid;
+}
+
 static ph_int_t
 fill_some(store_conn_t *conn, uint64_t search, uint64_t scope, uint64_t next,
     bool is_search, uint32_t limit, uint32_t *seen_r)
 {
-    uint32_t           i;
+    bool               end;
+    uint32_t           i, looked, batch;
     ph_int_t           rc;
     store_idlist_t     ids = { 0, 0, NULL };
     store_searches_t  *all;
 
     store_try(store_searches(conn, &all));
-    rc = fill_ids(conn, is_search, scope, next, limit, &ids);
+    store_try(fill_narrow(conn, all, search));
+    /* to pass over a message costs next to nothing */
+    batch = all->narrowed ? limit * FILL_PASS : limit;
+    rc = fill_ids(conn, is_search, scope, next, batch, &ids);
+    end = ids.n < batch;
+    looked = 0;
     for (i = 0; rc == PH_OK && i < ids.n; i++) {
+        if (all->narrowed && !fill_worth(all, ids.id[i])) {
+            continue;
+        }
+        if (looked == limit) {
+            ids.n = i;
+            end = false;
+            break;
+        }
+        looked++;
         rc = store_search_message(conn, all, ids.id[i], search);
     }
     if (rc == PH_OK) {
         rc = store_search_settle(conn, all);
     }
     if (rc == PH_OK) {
-        rc = ids.n < limit
-             ? store_exec(conn, SQL_SEARCH_FILL_DEL, "uu", search, scope)
-             : store_exec(conn, SQL_SEARCH_FILL_SET, "uuu",
-                          ids.id[ids.n - 1] + 1, search, scope);
+        rc = end ? store_exec(conn, SQL_SEARCH_FILL_DEL, "uu", search, scope)
+                 : store_exec(conn, SQL_SEARCH_FILL_SET, "uuu",
+                              ids.id[ids.n - 1] + 1, search, scope);
     }
-    *seen_r = ids.n;
+    *seen_r = looked + (ids.n - looked) / FILL_PASS;
     store_idlist_free(&ids);
 
     return rc;

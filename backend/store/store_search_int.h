@@ -32,6 +32,11 @@ struct store_searches_s {
     uint64_t            folder;         /* 0: none */
     uint32_t            n_scoped;
     uint32_t           *scoped;         /* indices into c */
+    /* what the full-text index knows of the search that is being filled */
+    uint64_t            filled;         /* 0: none */
+    bool                narrowed;
+    uint32_t            n_candidates;
+    uint64_t           *candidates;     /* ascending */
 };
 
 /* Decoded criteria of the whole mailbox; forgotten when they change. */

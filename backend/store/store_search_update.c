@@ -297,6 +297,12 @@ search_decide(search_message_t *m, uint64_t only)
     uint32_t            i;
     store_criterion_t  *c;
 
+    for (i = 0; !m->live && i < m->all->n; i++) {
+        /* MS-OXCFOLD 3.2.5.4: not even what is deleted leaves a static search
+         * before it is restarted */
+        c = &m->all->c[i];
+        c->hit = c->had && !store_criterion_live(c);
+    }
     if (!m->live) {
         return PH_OK;
     }
@@ -430,7 +436,7 @@ search_apply(search_message_t *m, uint64_t only)
         c = store_searches_find(m->all, m->old[i].folder);
         if (c == NULL || !c->hit) {
             store_try(search_row_gone(m, &m->old[i]));
-        } else if (only == 0) {
+        } else if (only == 0 && m->live) {
             store_try(search_row_stays(m, &m->old[i], c));
         }
     }

@@ -4,12 +4,14 @@
  */
 
 #include "store_table_int.h"
+#include "store_index.h"
 #include "store_viewer.h"
 #include "mapi/mapi_restriction.h"
 
 #include <stdlib.h>
 
-#define VIEW_MEMORY  (256u << 20)
+#define VIEW_MEMORY     (256u << 20)
+#define VIEW_INDEX_MIN  64      /* messages; fewer are read as fast */
 
 typedef struct {
     store_table_t  *t;
@@ -257,6 +259,66 @@ view_add(view_make_t *make, store_rows_t *rows, uint64_t id, uint8_t depth)
     return PH_OK;
 }
 
+/* The messages that the full-text index names, each looked at. */
+static ph_int_t
+view_list_found(view_make_t *make, store_conn_t *conn, uint32_t n,
+    const uint64_t *ids)
+{
+    bool          match;
+    uint32_t      i;
+    ph_int_t      rc;
+    store_rows_t  rows;
+
+    for (i = 0; i < n; i++) {
+        rc = store_rows_one(&rows, conn, make->t, ids[i]);
+        if (rc == PH_OK) {
+            rc = store_rows_match(&rows, make->t->restriction, &match);
+            if (rc == PH_OK && match && store_rows_visible(&rows)) {
+                rc = view_add(make, &rows, ids[i], 0);
+            }
+        }
+        store_rows_close(&rows);
+        if (rc != PH_OK && rc != PH_NOTFOUND) {
+            return rc;
+        }
+    }
+
+    return PH_OK;
+}
+
+/* PH_DECLINED: to read all messages is no more work. */
+static ph_int_t
+view_list_indexed(view_make_t *make, store_conn_t *conn)
+{
+    uint32_t         n;
+    uint64_t        *ids;
+    ph_int_t         rc;
+    ph_pool_t       *pool;
+    store_folder_t   f;
+
+    if (make->t->restriction == NULL || make->t->state != 0) {
+        return PH_DECLINED;
+    }
+    rc = store_folder_find(conn, NULL, make->t->folder, &f);
+    if (rc != PH_OK || f.total < VIEW_INDEX_MIN) {
+        return PH_DECLINED;
+    }
+    pool = ph_pool_create("table candidates", 0);
+    if (pool == NULL) {
+        return PH_NOMEM;
+    }
+    rc = store_index_candidates(conn, make->t->restriction, pool, &n, &ids);
+    if (rc == PH_OK && n > f.total / 2) {
+        rc = PH_DECLINED;
+    }
+    if (rc == PH_OK) {
+        rc = view_list_found(make, conn, n, ids);
+    }
+    ph_pool_destroy(&pool);
+
+    return rc;
+}
+
 static ph_int_t
 view_list_messages(view_make_t *make, store_conn_t *conn)
 {
@@ -272,6 +334,11 @@ view_list_messages(view_make_t *make, store_conn_t *conn)
     plain.descending = false;
     plain.view = NULL;
     memset(&begin, 0, sizeof(begin));
+
+    rc = view_list_indexed(make, conn);
+    if (rc != PH_DECLINED) {
+        return rc;
+    }
 
     rc = store_rows_open(&rows, conn, &plain, &begin, false, 0);
     while (rc == PH_OK && (rc = store_rows_next(&rows)) == PH_OK) {

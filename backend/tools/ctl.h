@@ -87,6 +87,7 @@ extern const ctl_command_t  ctl_alias_commands[];
 extern const ctl_command_t  ctl_group_commands[];
 extern const ctl_command_t  ctl_mailbox_commands[];
 extern const ctl_command_t  ctl_quota_commands[];
+extern const ctl_command_t  ctl_index_commands[];
 extern const ctl_command_t  ctl_recoverable_commands[];
 extern const ctl_command_t  ctl_absence_commands[];
 extern const ctl_command_t  ctl_store_commands[];

@@ -20,6 +20,7 @@ static const ctl_command_t *const ctl_all[] = {
     ctl_quota_commands,
     ctl_recoverable_commands,
     ctl_absence_commands,
+    ctl_index_commands,
     ctl_store_commands,
     ctl_status_commands,
     ctl_trace_commands,
