@@ -2,8 +2,8 @@
  * The full-text index of a mailbox: index.sqlite beside the mailbox database.
  * It holds nothing of its own: deleted or damaged, it is made again.
  *
- * It follows change numbers.  `seen` is written with the documents of a piece in
- * one transaction, so that a crash repeats work and never leaves a message out.
+ * It follows change numbers.  `seen` is written with the documents of a piece
+ * in one transaction: a crash repeats work and never leaves a message out.
  * Whoever asks it gets a superset: what it may not know yet (changed since
  * `seen`, or too large to be indexed whole) is always among the answers, which
  * are compared with the messages themselves.

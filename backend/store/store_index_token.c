@@ -5,7 +5,7 @@
  *     g ABC       every three letters in a row, for searches inside of words;
  *     h AB        of two when one of them is not of an alphabet with cases
  *
- * In a query a string is one token, which the caller made (store_index_query.c).
+ * In a query a string is one token, made by the caller (store_index_query.c).
  */
 
 #include "store_index_int.h"
