@@ -4,12 +4,12 @@
  *
  * A download (ex_fx_out_t) is a stack of things still to be told: a list of
  * messages, a message, its recipients, an attachment, the message inside it.
- * RopFastTransferSourceGetBuffer asks for bytes; the thing on top makes its next
- * element, or puts another thing on top of itself.  Nothing is made ahead of
- * what is read, so that memory is that of one open message (its large values
+ * RopFastTransferSourceGetBuffer asks for bytes; the thing on top makes its
+ * next element, or puts another thing on top of itself.  Nothing is made ahead
+ * of what is read, so that memory is that of one open message (its large values
  * stay on disk), however much is copied.  Things hold ids, working copies and
- * tables of the store, never a connection: a transfer goes on over any number of
- * Executes, and what others delete meanwhile is left out.
+ * tables of the store, never a connection: a transfer goes on over any number
+ * of Executes, and what others delete meanwhile is left out.
  *
  * An upload (ex_fx_in_t) is the same stack turned around: elements come from
  * the parser (mapi/mapi_fx.h) one by one and go into the object on top.

@@ -1,6 +1,7 @@
 /* Downloads: lists of messages, folders, and folders below them. */
 
 #include "ex_fx_int.h"
+#include "ex_access.h"
 
 /* what the messages of lists inherit from the operation */
 #define EX_FX_DEEP  (EX_FX_IDS | EX_FX_MID | EX_FX_NO_MTIME)
@@ -98,23 +99,6 @@ ex_fx_list_more(ex_rop_t *rop, ex_fx_list_t *l)
 }
 
 
-/* May the user have this message in this stream?  0, or why not. */
-static uint32_t
-ex_fx_list_refuse(ex_rop_t *rop, ex_fx_out_t *out, const ex_fx_list_t *l,
-    uint64_t fid)
-{
-    uint32_t  rights = ex_fx_rights(rop, out, fid);
-
-    if (!(rights & STORE_RIGHT_READ_ANY)
-        || ((l->flags & EX_FX_MOVE) && !(rights & STORE_RIGHT_DELETE_ANY)))
-    {
-        return ecAccessDenied;
-    }
-
-    return 0;
-}
-
-
 static ph_int_t
 ex_fx_list_message(ex_rop_t *rop, ex_fx_out_t *out, ex_fx_list_t *l,
     uint64_t mid)
@@ -127,17 +111,18 @@ ex_fx_list_message(ex_rop_t *rop, ex_fx_out_t *out, ex_fx_list_t *l,
     out->fid = l->fid;
     out->mid = mid;
 
+    ec = ex_access_item(rop, mid, STORE_ACCESS_READ
+                                  | (l->flags & EX_FX_MOVE
+                                     ? STORE_ACCESS_DELETE : 0));
+    if (ec == ecAccessDenied) {
+        return ex_fx_put_long(out, MetaTagEcWarning, ec);
+    }
+
     rc = store_message_open(rop->conn, l->fid, mid, STORE_OPEN_READONLY,
                             &msg);
     if (rc != PH_OK) {
         /* deleted or moved away meanwhile */
         return rc == PH_NOTFOUND ? PH_OK : rc;
-    }
-
-    ec = ex_fx_list_refuse(rop, out, l, store_message_fact(msg)->folder);
-    if (ec != 0) {
-        store_message_close(&msg);
-        return ex_fx_put_long(out, MetaTagEcWarning, ec);
     }
 
     rc = ex_fx_put_marker(out, store_message_fact(msg)->associated

@@ -156,12 +156,18 @@ ex_fx_in_flush(ex_fx_in_t *in, ex_fx_target_t *t)
         break;
 
     default:
-        /* a folder keeps its name when another's content is copied into it */
+        /* a folder keeps its name when another's content is copied into it;
+         * streams have a comment also for those without */
         n = 0;
         for (i = 0; i < t->n; i++) {
-            if (MAPI_ID(t->v[i].tag) != MAPI_ID(PR_DISPLAY_NAME)) {
-                t->v[n++] = t->v[i];
+            if (MAPI_ID(t->v[i].tag) == MAPI_ID(PR_DISPLAY_NAME)
+                || (t->ours && t->v[i].tag == PR_COMMENT
+                    && t->v[i].u.str.len == 0))
+            {
+                continue;
             }
+
+            t->v[n++] = t->v[i];
         }
 
         values.n = n;
@@ -281,8 +287,8 @@ ex_fx_in_open(ex_fx_in_t *in, ex_fx_target_t *t, uint32_t tag)
 
 /*
  * Bodies, binaries and very long texts go to a stream: the store keeps them on
- * disk.  Other texts are set as values, so that those with a meaning (a subject)
- * keep it.
+ * disk.  Other texts are set as values, so that those with a meaning (as a
+ * subject) keep it.
  */
 static bool
 ex_fx_in_streamed(const ex_fx_target_t *t, uint32_t tag, uint32_t size)

@@ -92,9 +92,9 @@ void mapi_fx_writer_drop(mapi_fx_writer_t *w);
 
 /*
  * Moves bytes to buf, as many as fit: atoms stay whole, a UTF-16 string is cut
- * between units.  PH_OK also when nothing is left; PH_TOOBIG: nothing was moved,
- * because the next atom is longer than size; PH_CORRUPT: a large value ended
- * before its size; or what its read() gave.
+ * between units.  PH_OK also when nothing is left; PH_TOOBIG: nothing was
+ * moved, because the next atom is longer than size; PH_CORRUPT: a large value
+ * ended before its size; or what its read() gave.
  */
 ph_int_t mapi_fx_take(mapi_fx_writer_t *w, void *buf, size_t size,
     size_t *n_r);
@@ -102,13 +102,13 @@ ph_int_t mapi_fx_take(mapi_fx_writer_t *w, void *buf, size_t size,
 /* ---- parser ---- */
 
 /*
- * What the parser found.  Values live during the call.  Strings with a code page
- * are PT_UNICODE, their multi-values too.  A result other than PH_OK ends the
- * parsing with it.
+ * What the parser found.  Values live during the call.  Strings with a code
+ * page are PT_UNICODE, their multi-values too.  A result other than PH_OK ends
+ * the parsing with it.
  * A value longer than MAPI_FX_WHOLE comes as begin, bytes ..., end: tag has the
  * type PT_BINARY, PT_OBJECT, PT_SVREID, PT_UNICODE (the bytes are UTF-16LE) or
- * PT_STRING8 (the bytes are in code page cpid; 0: that of the connection).  size
- * is without terminator if the value has one.
+ * PT_STRING8 (the bytes are in code page cpid).  size is that on the wire; the
+ * bytes come without the terminator if there is one.
  * MetaTagIdsetGiven is always a binary.
  */
 typedef struct {

@@ -1,6 +1,6 @@
 /*
- * FastTransfer streams: the parser.  A state machine over bytes: what it expects
- * next is its state, and only one value is under way at a time.
+ * FastTransfer streams: the parser.  A state machine over bytes: what it
+ * expects next is its state, and only one value is under way at a time.
  */
 
 #include "mapi/mapi_fx.h"

@@ -7,8 +7,8 @@ package Posthorn::FX;
 #   my $bytes = Posthorn::FX::encode(@e);
 #   my $tree = Posthorn::FX::tree(@e);            # checks the grammar
 #
-# An element is { marker => 'STARTMESSAGE' } or { tag, name, value, type }, where
-# type is that of the wire (0x84B0 ...), tag has the one of the value, and name is
+# An element is { marker => 'STARTMESSAGE' } or { tag, name, value, type }: type
+# is that of the wire (0x84B0 ...), tag has the one of the value, and name is
 # [ guid, lid ] or [ guid, 'text' ].  Strings are characters.
 
 use strict;
