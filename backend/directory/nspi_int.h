@@ -158,6 +158,13 @@ const uint32_t *ab_columns(bool has, const nspi_tags_t *tags, uint32_t *n_r);
 ph_int_t ab_container(ab_call_t *call, uint32_t container_id, bool unicode,
     mapi_values_t *values_r);
 
+/* ---- templates (nspi_template.c) ---- */
+
+/* Rows of the address creation table: one for each kind of address that a
+ * client can be asked for; none in a language without templates. */
+ph_int_t ab_creation_templates(ab_call_t *call, uint32_t locale,
+    uint32_t code_page, nspi_tables_t *rows_r);
+
 /* ---- requests ---- */
 
 ph_int_t ab_bind(ab_call_t *call);

@@ -213,21 +213,15 @@ match_filter(ab_call_t *call, const ab_view_t *view,
 }
 
 
-/* Entries of the book among addresses, by display name. */
+/* Entries of the book among keys, by display name. */
 static ph_int_t
-match_addresses(ab_call_t *call, sqlite3_stmt *st, result_t *result)
+match_keys(ab_call_t *call, uint8_t by, const ph_str_t *list, size_t n,
+    result_t *result)
 {
-    size_t      n;
     uint32_t    at, *index;
     uint32_t    found = 0;
     ph_int_t    rc;
-    ph_str_t   *list;
     dir_row_t   row;
-
-    rc = dir_strings(call->conn, st, call->pool, AB_ROWS_MAX, &list, &n);
-    if (rc != PH_OK) {
-        return rc;
-    }
 
     index = ph_pcalloc_array(call->pool, call->gal->n, sizeof(*index));
     if (index == NULL) {
@@ -235,7 +229,7 @@ match_addresses(ab_call_t *call, sqlite3_stmt *st, result_t *result)
     }
 
     for (size_t i = 0; i < n; i++) {
-        rc = dir_entry_by_address(call->conn, call->pool, list[i], &row);
+        rc = dir_entry_find(call->conn, call->pool, by, list[i], &row);
         if (rc == PH_OK
             && ab_gal_by_mid(call->gal, dir_entry_mid(row.e.user_id), &at)
                && index[at]++ == 0)
@@ -257,6 +251,32 @@ match_addresses(ab_call_t *call, sqlite3_stmt *st, result_t *result)
     }
 
     return rc;
+}
+
+
+static ph_int_t
+match_addresses(ab_call_t *call, sqlite3_stmt *st, result_t *result)
+{
+    size_t      n;
+    ph_int_t    rc;
+    ph_str_t   *list;
+
+    rc = dir_strings(call->conn, st, call->pool, AB_ROWS_MAX, &list, &n);
+
+    return rc == PH_OK ? match_keys(call, DIR_BY_ADDRESS, list, n, result)
+                       : rc;
+}
+
+
+/* the same for a property that holds DNs; NULL: there is none */
+static ph_int_t
+match_dns(ab_call_t *call, const mapi_value_t *v, result_t *result)
+{
+    if (v == NULL || MAPI_TYPE(v->tag) != PT_MV_UNICODE) {
+        return PH_OK;
+    }
+
+    return match_keys(call, DIR_BY_DN, v->u.mv.str, v->u.mv.n, result);
 }
 
 
@@ -307,6 +327,8 @@ match_links(ab_call_t *call, const nspi_get_matches_request_t *q,
         return match_addresses(call, st, result);
 
     case MAPI_ID(PR_EMS_AB_PUBLIC_DELEGATES):
+        return match_dns(call, mapi_find_id(&values, MAPI_ID(tag)), result);
+
     case MAPI_ID(PR_EMS_AB_MANAGER):
     case MAPI_ID(PR_EMS_AB_REPORTS):
     case MAPI_ID(PR_EMS_AB_OWNER_O):

@@ -1,4 +1,4 @@
-/* Properties, containers, templates, changes and URLs
+/* Properties, containers, changes and URLs
  * (MS-OXNSPI 3.1.4.1.3 .. .8, .14, .15; MS-OXCMAPIHTTP 2.2.5.18, .19). */
 
 #include "nspi_int.h"
@@ -251,7 +251,7 @@ ab_query_columns(ab_call_t *call)
 }
 
 
-/* ---- containers and templates ---- */
+/* ---- containers ---- */
 
 ph_int_t
 ab_get_special_table(ab_call_t *call)
@@ -280,10 +280,14 @@ ab_get_special_table(ab_call_t *call)
     }
 
     if (q.flags & NSPI_CREATION_TEMPLATES) {
-        /* no templates in any language */
-        a.has_rows = true;
         a.has_version = q.has_version;
         a.version = q.version;
+        a.has_rows = true;
+        rc = ab_creation_templates(call, q.stat.template_locale,
+                                   q.stat.code_page, &a.rows);
+        if (rc != PH_OK) {
+            return rc;
+        }
         goto answer;
     }
 
@@ -320,31 +324,6 @@ ab_get_special_table(ab_call_t *call)
 answer:
 
     return nspi_get_special_table_response_encode_new(call->pool, &call->ctx,
-                                                      &a, &call->out);
-}
-
-
-ph_int_t
-ab_get_template_info(ab_call_t *call)
-{
-    ph_int_t                           rc;
-    nspi_get_template_info_request_t   q;
-    nspi_get_template_info_response_t  a;
-
-    rc = nspi_get_template_info_request_decode_all(call->body, call->pool,
-                                                   &call->ctx, &q);
-    if (rc != PH_OK) {
-        return rc;
-    }
-
-    memset(&a, 0, sizeof(a));
-    a.code_page = q.code_page;
-
-    /* display templates are in no language: the client shows its own pages */
-    a.error_code = ab_codepage_usable(q.code_page) ? NSPI_INVALID_LOCALE
-                                                   : NSPI_INVALID_CODEPAGE;
-
-    return nspi_get_template_info_response_encode_new(call->pool, &call->ctx,
                                                       &a, &call->out);
 }
 
@@ -459,44 +438,6 @@ answer:
 
     return nspi_mod_props_response_encode_new(call->pool, &call->ctx, &a,
                                               &call->out);
-}
-
-
-/* Members of groups are an administrator's business, and delegates are kept in
- * the mailbox: nothing here may be changed by a user. */
-ph_int_t
-ab_mod_link_att(ab_call_t *call)
-{
-    uint8_t                       kind;
-    ph_int_t                      rc;
-    mapi_values_t                 values;
-    nspi_mod_link_att_request_t   q;
-    nspi_mod_link_att_response_t  a;
-
-    rc = nspi_mod_link_att_request_decode_all(call->body, call->pool,
-                                              &call->ctx, &q);
-    if (rc != PH_OK) {
-        return rc;
-    }
-
-    memset(&a, 0, sizeof(a));
-
-    rc = ab_object(call, call->pool, q.mid, &values, &kind);
-
-    if (MAPI_ID(q.property_tag) != MAPI_ID(PR_EMS_AB_MEMBER)
-        && MAPI_ID(q.property_tag) != MAPI_ID(PR_EMS_AB_PUBLIC_DELEGATES))
-    {
-        a.error_code = NSPI_NOT_FOUND;
-    } else if (rc == PH_NOTFOUND) {
-        a.error_code = NSPI_INVALID_PARAMETER;
-    } else if (rc != PH_OK) {
-        return rc;
-    } else {
-        a.error_code = NSPI_ACCESS_DENIED;
-    }
-
-    return nspi_mod_link_att_response_encode_new(call->pool, &call->ctx, &a,
-                                                 &call->out);
 }
 
 

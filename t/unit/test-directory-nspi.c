@@ -3,6 +3,7 @@
 #include "directory_fixture.h"
 #include "directory/directory.h"
 #include "directory/nspi_int.h"
+#include "mapi/mapi_entryid.h"
 #include "mapi/mapi_errors.h"
 #include "mapi/mapi_tags.h"
 
@@ -505,6 +506,157 @@ test_props(void)
 }
 
 
+/* the rows of a template, each with a string inside of it */
+static bool
+template_sound(ph_str_t blob, uint32_t *rows_r)
+{
+    uint32_t  at;
+    ph_cur_t  cur;
+
+    ph_cur_init(&cur, blob.data, blob.len);
+    if (ph_cur_u32(&cur) != 1) {
+        return false;
+    }
+    *rows_r = ph_cur_u32(&cur);
+
+    for (uint32_t i = 0; i < *rows_r; i++) {
+        (void) ph_cur_bytes(&cur, 32);
+        at = ph_cur_u32(&cur);
+        if (cur.error || at < 8 + *rows_r * 36 || at >= blob.len
+            || memchr(blob.data + at, 0, blob.len - at) == NULL)
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static void
+test_templates(void)
+{
+    uint32_t                           n;
+    nspi_get_template_info_request_t   q = { .flags = NSPI_TEMPLATE,
+        .code_page = 1252, .locale_id = 0x409 };
+    nspi_get_template_info_response_t  a;
+    nspi_get_special_table_request_t   t = { .has_stat = true, .stat = start,
+        .flags = NSPI_CREATION_TEMPLATES };
+    nspi_get_special_table_response_t  ta;
+
+    static const uint32_t  types[] = { 0, 1, 2, 3, 6, 0x200, 0x102 };
+
+    bind_book();
+
+    for (size_t i = 0; i < ph_nelts(types); i++) {
+        q.display_type = types[i];
+        ASK("GetTemplateInfo", get_template_info, &q, &a);
+        is_int(a.error_code, 0, "a template");
+        ok(a.has_row && a.row.v_count == 1
+           && a.row.v[0].tag == PR_EMS_TEMPLATE_BLOB
+           && template_sound(a.row.v[0].u.bin, &n) && n > 3, "that is sound");
+    }
+
+    q.display_type = 0;
+    q.locale_id = 0x40C;
+    ASK("GetTemplateInfo", get_template_info, &q, &a);
+    ok(memmem(a.row.v[0].u.bin.data, a.row.v[0].u.bin.len, "G\xe9n\xe9ral",
+              7) != NULL, "in French, in its code page");
+    q.locale_id = 0x411;
+    ASK("GetTemplateInfo", get_template_info, &q, &a);
+    is_int(a.error_code, NSPI_INVALID_LOCALE, "not in Japanese");
+    ok(!a.has_row, "no row");
+    q.locale_id = 0x409;
+    q.code_page = 1200;
+    ASK("GetTemplateInfo", get_template_info, &q, &a);
+    is_int(a.error_code, NSPI_INVALID_CODEPAGE, "never in UTF-16");
+    q.code_page = 1252;
+    q.display_type = 77;
+    ASK("GetTemplateInfo", get_template_info, &q, &a);
+    is_int(a.error_code, NSPI_INVALID_LOCALE, "no such kind");
+
+    q.has_template_dn = true;
+    q.template_dn = ph_str_lit("/o=nobody");
+    ASK("GetTemplateInfo", get_template_info, &q, &a);
+    is_int(a.error_code, NSPI_INVALID_LOCALE, "no such DN");
+    q.template_dn = ph_str_lit("/o=acme/cn=1");
+    q.flags |= 4;
+    ASK("GetTemplateInfo", get_template_info, &q, &a);
+    is_int(a.error_code, 0, "by the DN of an entry");
+    ok(a.row.v_count == 2 && MAPI_TYPE(a.row.v[1].tag) == PT_ERROR,
+       "without a script");
+
+    t.stat.template_locale = 0x409;
+    ASK("GetSpecialTable", get_special_table, &t, &ta);
+    is_int(ta.rows.row_count, 1, "one kind of address to create");
+    t.stat.template_locale = 0x411;
+    ASK("GetSpecialTable", get_special_table, &t, &ta);
+    is_int(ta.error_code, 0, "none in other languages");
+    is_int(ta.rows.row_count, 0, "and no error");
+}
+
+
+static void
+test_links(void)
+{
+    uint32_t                      n;
+    ph_str_t                      eid[2];
+    nspi_mod_link_att_request_t   q = { .property_tag =
+        PR_EMS_AB_PUBLIC_DELEGATES, .mid = 0x11, .has_entry_ids = true,
+        .entry_ids = { 1, eid } };
+    nspi_mod_link_att_response_t  a;
+    nspi_get_matches_request_t    m = { .has_stat = true, .stat = start,
+        .row_count = 100 };
+
+    bind_book();
+    m.stat.current_rec = 0x11;
+    m.stat.container_id = PR_EMS_AB_PUBLIC_DELEGATES;
+    is_int(matches(&m, &n), 0, "delegates");
+    is_int(n, 0, "nobody yet");
+
+    (void) mapi_entryid_ab(fixture_pool, 0, ph_str_lit("/o=acme/cn=2"),
+                           &eid[0]);
+    ASK("ModLinkAtt", mod_link_att, &q, &a);
+    is_int(a.error_code, 0, "the own delegate");
+    ASK("ModLinkAtt", mod_link_att, &q, &a);
+    is_int(a.error_code, 0, "once more");
+    is_int(matches(&m, &n), 0, "delegates");
+    is_int(n, 1, "one");
+
+    q.mid = 0x12;
+    ASK("ModLinkAtt", mod_link_att, &q, &a);
+    is_int(a.error_code, NSPI_ACCESS_DENIED, "not somebody else's");
+    q.mid = 0x999;
+    ASK("ModLinkAtt", mod_link_att, &q, &a);
+    is_int(a.error_code, NSPI_INVALID_PARAMETER, "nobody's");
+    q.mid = 0x11;
+    q.property_tag = PR_SUBJECT;
+    ASK("ModLinkAtt", mod_link_att, &q, &a);
+    is_int(a.error_code, NSPI_NOT_FOUND, "no link");
+    q.property_tag = PR_EMS_AB_MEMBER;
+    ASK("ModLinkAtt", mod_link_att, &q, &a);
+    is_int(a.error_code, NSPI_ACCESS_DENIED, "a user has no members");
+    q.mid = 0x15;
+    ASK("ModLinkAtt", mod_link_att, &q, &a);
+    is_int(a.error_code, NSPI_ACCESS_DENIED, "a group is its administrator's");
+
+    q.mid = 0x11;
+    q.property_tag = PR_EMS_AB_PUBLIC_DELEGATES;
+    eid[1] = ph_str_lit("nonsense");
+    q.entry_ids.eid_count = 2;
+    q.flags = NSPI_LINK_DELETE;
+    ASK("ModLinkAtt", mod_link_att, &q, &a);
+    is_int(a.error_code, 0, "taken away; what is not there is no error");
+    is_int(matches(&m, &n), 0, "delegates");
+    is_int(n, 0, "nobody");
+    q.flags = 0;
+    ASK("ModLinkAtt", mod_link_att, &q, &a);
+    is_int(a.error_code, NSPI_INVALID_PARAMETER, "all or nothing");
+    is_int(matches(&m, &n), 0, "delegates");
+    is_int(n, 0, "nothing");
+}
+
+
 /* requests that are nearly right: whatever comes of them, nothing breaks */
 static void
 test_mutations(void)
@@ -616,6 +768,8 @@ main(void)
     test_names();
     test_matches();
     test_props();
+    test_templates();
+    test_links();
     test_mutations();
 
     nspi_destroy(&d.nspi);
