@@ -39,6 +39,7 @@ deliver_reply(deliver_result_t result)
         [DELIVER_TOO_BIG] = "552 5.3.4 message too big",
         [DELIVER_BAD] = "554 5.6.0 message cannot be stored",
         [DELIVER_UNKNOWN] = "550 5.1.1 no such mailbox",
+        [DELIVER_REFUSED] = "550 5.7.1 not allowed to post there",
     };
 
     return replies[result];
@@ -351,6 +352,11 @@ deliver_result_of(const delivery_t *d, ph_wire_status_t status, ph_str_t body)
         return DELIVER_TOO_BIG;
     case PH_WIRE_BAD_REQUEST:
         return DELIVER_BAD;
+    case PH_WIRE_NOT_FOUND:
+        /* a public store says why, and that it is for good */
+        return body.len == 0 ? DELIVER_LATER
+               : body.data[0] == EXMDB_REFUSED_POST ? DELIVER_REFUSED
+                                                    : DELIVER_UNKNOWN;
     default:
         return DELIVER_LATER;
     }

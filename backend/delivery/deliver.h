@@ -18,7 +18,8 @@ typedef enum {
     DELIVER_LOOP,           /* 554 5.4.6 */
     DELIVER_TOO_BIG,        /* 552 5.3.4 */
     DELIVER_BAD,            /* 554 5.6.0 */
-    DELIVER_UNKNOWN         /* 550 5.1.1 */
+    DELIVER_UNKNOWN,        /* 550 5.1.1 */
+    DELIVER_REFUSED         /* 550 5.7.1 */
 } deliver_result_t;
 
 typedef struct {

@@ -449,6 +449,11 @@ resolve_one(resolve_t *r, ph_str_t text, bool top, bool *local, bool *refused)
         return resolve_group(r, &row, top, refused);
     case DIR_KIND_CONTACT:
         return resolve_contact(r, &row);
+    case DIR_KIND_PUBLIC:
+        /* a mail-enabled folder's address is an alias of its store; which
+         * folder it is, exmdb knows */
+        return ph_str_eq(a.full, row.e.address)
+               ? PH_NOTFOUND : resolve_dest(r, &row.e, a.full);
     default:
         return PH_NOTFOUND;
     }

@@ -63,6 +63,7 @@ typedef struct {
     uint64_t  mid;
     bool      duplicate;
     bool      quota;
+    uint8_t   refused;      /* EXMDB_REFUSED_*, 0: no */
     unsigned  sent;         /* messages in the queue because of it */
 } ex_delivered_t;
 

@@ -41,6 +41,7 @@ static const ex_op_t  ex_ops[] = {
       ex_op_mailbox_dump },
     { EXMDB_OP_MAILBOX_DELETE, EX_ADMINS, EX_BY_MAILBOX, 0,
       ex_op_mailbox_delete },
+    { EXMDB_OP_ACCESS, EX_ADMINS, EX_BY_MAILBOX, 0, ex_op_access },
     { EXMDB_OP_TRACE, EX_ADMINS, EX_HERE, 0, ex_op_trace },
     { EXMDB_OP_SESSIONS, EX_ADMINS, EX_HERE, 0, ex_op_sessions },
     { EXMDB_OP_STATUS, EX_ADMINS, EX_HERE, 0, ex_op_status },

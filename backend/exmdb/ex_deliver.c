@@ -34,6 +34,11 @@ ex_deliver_refuse(ex_deliver_t *d, ph_int_t rc)
         return;
     }
 
+    if (d->d.refused) {
+        ex_reply(d->call, PH_WIRE_NOT_FOUND, (ph_str_t) { 1, &d->d.refused });
+        return;
+    }
+
     ex_reply_rc(d->call, rc);
 }
 
@@ -57,6 +62,106 @@ ex_deliver_folder(const exmdb_deliver_request_t *req, store_conn_t *conn,
     }
 
     return STORE_INBOX;
+}
+
+
+typedef struct {
+    ph_str_t  sender;
+    bool      own;
+    bool      internal;
+    uint32_t  own_rights;
+    uint32_t  default_rights;
+    uint32_t  anonymous_rights;
+} ex_poster_t;
+
+
+static void
+ex_deliver_right(void *data, ph_str_t address, uint32_t rights)
+{
+    ex_poster_t  *p = data;
+
+    if (address.len == 0) {
+        p->default_rights = rights;
+
+    } else if (ph_str_eq_c(address, "*")) {
+        p->anonymous_rights = rights;
+
+    } else if (ph_str_ieq(address, p->sender)) {
+        p->own = true;
+        p->own_rights = rights;
+    }
+}
+
+
+/*
+ * Mail for a public folder: its address names the folder, and the sender needs
+ * the right to create something in it.  Who is not of the domain is anonymous.
+ */
+static ph_int_t
+ex_deliver_public(const exmdb_deliver_request_t *r, store_conn_t *conn,
+    uint64_t *fid_r)
+{
+    size_t                at;
+    ph_int_t              rc;
+    uint32_t              rights;
+    ph_str_t              domain;
+    ex_poster_t           p;
+    const store_info_t   *info = store_info(store_conn_store(conn));
+
+    rc = store_mail_folder_find(conn, r->recipient, fid_r);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    memset(&p, 0, sizeof(p));
+    p.sender = r->sender;
+
+    for (at = info->address.len; at > 0 && info->address.data[at - 1] != '@';
+         at--)
+    {
+        /* the last one divides */
+    }
+
+    domain.data = info->address.data + at;
+    domain.len = info->address.len - at;
+    p.internal = p.sender.len > domain.len + 1
+                 && p.sender.data[p.sender.len - domain.len - 1] == '@'
+                 && ph_str_ieq((ph_str_t) { domain.len,
+                     p.sender.data + p.sender.len - domain.len }, domain);
+
+    rc = store_permission_each(conn, *fid_r, ex_deliver_right, &p);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    rights = p.own ? p.own_rights : p.internal ? p.default_rights
+                                               : p.anonymous_rights;
+
+    return (rights & STORE_RIGHT_CREATE) ? PH_OK : PH_DENIED;
+}
+
+
+/* The folder that it goes into. */
+static ph_int_t
+ex_deliver_place(const exmdb_deliver_request_t *r, store_conn_t *conn,
+    ph_pool_t *pool, ex_delivered_t *d_r, uint64_t *fid_r)
+{
+    ph_int_t  rc;
+
+    if (store_info(store_conn_store(conn))->kind != STORE_PUBLIC) {
+        *fid_r = ex_deliver_folder(r, conn, pool);
+        return PH_OK;
+    }
+
+    rc = ex_deliver_public(r, conn, fid_r);
+
+    if (rc == PH_DENIED || rc == PH_NOTFOUND) {
+        d_r->refused = rc == PH_DENIED ? EXMDB_REFUSED_POST
+                                       : EXMDB_REFUSED_FOLDER;
+        return PH_NOTFOUND;
+    }
+
+    return rc;
 }
 
 
@@ -114,7 +219,9 @@ ex_deliver_store(ex_mailbox_t *mb, store_conn_t *conn,
     rc = ex_arrival_mine(pool, &mb->facts->entry, r->recipient, &message);
     if (rc == PH_OK) {
         memset(&delivery, 0, sizeof(delivery));
-        delivery.folder = ex_deliver_folder(r, conn, pool);
+        rc = ex_deliver_place(r, conn, pool, d_r, &delivery.folder);
+    }
+    if (rc == PH_OK) {
         delivery.id = r->id;
         delivery.received = r->received;
         delivery.message = &message;

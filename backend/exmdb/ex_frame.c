@@ -42,8 +42,9 @@ ex_item_is_ics_upload(uint8_t id)
 static ph_int_t
 ex_frame_item(ex_execute_t *x, ph_cur_t *cur, ex_item_t *item)
 {
-    size_t   i;
-    ph_int_t rc;
+    size_t             i;
+    ph_int_t           rc;
+    const ex_logon_t  *logon;
 
     item->offset = (uint32_t) ph_cur_offset(cur);
     item->id = ph_cur_u8(cur);
@@ -64,6 +65,10 @@ ex_frame_item(ex_execute_t *x, ph_cur_t *cur, ex_item_t *item)
     if (cur->error) {
         return PH_INVALID;
     }
+
+    logon = x->session != NULL ? ex_logon_find(x->session, item->logon_id)
+                               : NULL;
+    x->ctx.public_logon = logon != NULL && logon->is_public;
 
     if (ex_item_is_ics_upload(item->id)) {
         x->ics_upload = true;

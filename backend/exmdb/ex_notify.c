@@ -140,6 +140,7 @@ ex_table_note(ex_sub_t *sub, uint8_t event, uint64_t fid, uint64_t mid)
     n->event = event;
     n->fid = fid;
     n->mid = mid;
+    n->folder = sub->hierarchy && fid != 0 ? fid : sub->fid;
     ex_note_queue(sub, n);
 }
 
@@ -328,7 +329,8 @@ ex_event_match(const ex_sub_t *sub, const store_event_t *ev)
 
 
 static void
-ex_event_note(ex_sub_t *sub, ex_note_data_t *data)
+ex_event_note(ex_sub_t *sub, ex_note_data_t *data,
+    const store_event_t *ev)
 {
     ex_note_t     *n;
     ex_session_t  *s = sub->session;
@@ -345,6 +347,8 @@ ex_event_note(ex_sub_t *sub, ex_note_data_t *data)
 
     (void) __atomic_add_fetch(&data->refs, 1, __ATOMIC_RELAXED);
     n->data = data;
+    n->folder = ev->folder;
+    n->is_message = ev->is_message;
     ex_note_queue(sub, n);
 }
 
@@ -388,7 +392,7 @@ ex_notify_events(ex_mailbox_t *mb, const store_events_t *events)
                 }
             }
 
-            ex_event_note(sub, data);
+            ex_event_note(sub, data, ev);
         }
 
         ex_note_data_unref(data);

@@ -61,6 +61,8 @@ struct ex_note_s {
     ex_note_data_t  *data;          /* NULL: a table event */
     uint32_t         handle;
     uint8_t          logon_id;
+    bool             is_message;
+    uint64_t         folder;        /* whose rights decide who is told */
     uint8_t          event;         /* EX_TABLE_CHANGED ... */
     uint64_t         fid;           /* of the row */
     uint64_t         mid;

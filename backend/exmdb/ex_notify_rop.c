@@ -2,12 +2,15 @@
 
 #include "ex_execute.h"
 #include "ex_rop.h"
+#include "ex_access.h"
 #include "ex_remote.h"
 
 #define EX_PENDING_SIZE  3
 #define EX_NOTE_HEADER   6        /* RopId, handle, LogonId */
 #define EX_PIECE_NOTES   64
 
+
+typedef enum { EX_NOTE_NO, EX_NOTE_YES, EX_NOTE_LATER } ex_note_may_t;
 
 typedef struct {
     ex_execute_t  *x;
@@ -300,6 +303,38 @@ ex_note_table(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
 }
 
 
+/*
+ * May the user be told?  Of other people's mailboxes only what he may see now;
+ * EX_NOTE_LATER: that cannot be said with this connection.
+ */
+static ex_note_may_t
+ex_note_may(store_conn_t *conn, const ex_note_t *note, const ex_object_t *o)
+{
+    uint32_t           need;
+    ex_logon_t        *l = o->logon;
+    const ex_table_t  *t;
+
+    if (l == NULL || l->mailbox == NULL || l->is_owner) {
+        return EX_NOTE_YES;
+    }
+
+    if (conn == NULL || store_conn_store(conn) != l->mailbox->store) {
+        return EX_NOTE_LATER;
+    }
+
+    need = note->is_message ? STORE_RIGHT_READ_ANY
+                            : STORE_RIGHT_VISIBLE | STORE_RIGHT_OWNER;
+    if (note->data == NULL && o->kind == EX_TABLE) {
+        t = (const ex_table_t *) o;
+        need = t->hierarchy ? STORE_RIGHT_VISIBLE | STORE_RIGHT_OWNER
+                            : STORE_RIGHT_READ_ANY;
+    }
+
+    return (l->viewer.rights(l->viewer.data, conn, note->folder) & need)
+           ? EX_NOTE_YES : EX_NOTE_NO;
+}
+
+
 /* false: does not fit */
 static bool
 ex_note_append(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
@@ -315,6 +350,11 @@ ex_note_append(ex_execute_t *x, store_conn_t *conn, const ex_note_t *note,
         return true;
     }
 
+    if (ex_note_may(conn, note, o) == EX_NOTE_NO) {
+        return true;
+    }
+
+    ex_access_view(conn, o->logon);
     start = b->len;
     ph_put_u8(b, ROP_NOTIFY);
 
@@ -352,8 +392,10 @@ ex_notify_append(ex_execute_t *x, store_conn_t *conn)
 {
     bool          told;
     size_t        limit;
-    ex_note_t    *note;
+    ex_note_t    *note, **p;
     ex_table_t   *t;
+    ex_object_t  *o;
+    ex_note_may_t may;
 
     if (x->notes == NULL || x->data.limit < x->data.len + EX_PENDING_SIZE) {
         return;
@@ -361,7 +403,22 @@ ex_notify_append(ex_execute_t *x, store_conn_t *conn)
 
     limit = x->data.limit - EX_PENDING_SIZE;
 
-    while ((note = x->notes) != NULL) {
+    for (p = &x->notes; (note = *p) != NULL; /* void */) {
+        o = ex_object_find(x->session, note->handle);
+        may = o != NULL ? ex_note_may(conn, note, o) : EX_NOTE_NO;
+
+        if (may == EX_NOTE_LATER) {
+            p = &note->next;        /* an Execute of its mailbox tells it */
+            continue;
+        }
+
+        if (may == EX_NOTE_NO) {
+            *p = note->next;
+            ex_note_free(note);
+            continue;
+        }
+
+        ex_access_view(conn, o->logon);
         t = ex_note_listed(x, note);
         told = t != NULL ? ex_note_rows(x, conn, note, t, limit)
                          : ex_note_append(x, conn, note, limit);
@@ -374,10 +431,11 @@ ex_notify_append(ex_execute_t *x, store_conn_t *conn)
 
         if (t != NULL) {
             ex_notes_drop_rows(x, note->handle);
+            p = &x->notes;
             continue;
         }
 
-        x->notes = note->next;
+        *p = note->next;
         ex_note_free(note);
     }
 }
@@ -408,6 +466,10 @@ ex_notify_list(ex_execute_t *x, store_conn_t *conn)
 
     while ((note = x->notes) != NULL && x->n_piece_notes < n) {
         ph_wbuf_init(&x->data, x->pool, EX_MAX_PAYLOAD);
+
+        if (ex_note_listed(x, note) != NULL) {
+            note->event = EX_TABLE_CHANGED;
+        }
 
         /* one note is one event: lists are read again */
         if (ex_note_listed(x, note) != NULL) {

@@ -156,6 +156,7 @@ ex_object_close(ex_object_t *o)
         }
 
         free(l->entryid);
+        ex_per_user_free(&l->per_user);
         if (l->mailbox != NULL) {
             (void) ex_action_add(o->session, EX_ACT_MAILBOX_UNREF,
                                  l->mailbox);

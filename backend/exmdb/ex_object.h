@@ -35,6 +35,7 @@ typedef struct ex_object_s  ex_object_t;
 typedef struct ex_logon_s   ex_logon_t;
 typedef struct ex_action_s  ex_action_t;
 typedef struct ex_import_s  ex_import_t;      /* ex_ics.h */
+typedef struct ex_per_user_s  ex_per_user_t;    /* rop_per_user.c */
 
 struct ex_object_s {
     uint32_t       magic;
@@ -60,6 +61,7 @@ struct ex_logon_s {
     uint16_t       entryid_len;
     store_viewer_t viewer;    /* the user, for the store */
     uint8_t       *entryid;   /* of the user; malloc */
+    ex_per_user_t *per_user;  /* being written */
     ex_remote_t   *remote;    /* where the mailbox is; NULL: here */
     uint32_t       there;     /* handle in that worker */
 };
@@ -150,6 +152,7 @@ ex_object_t *ex_object_find(const ex_session_t *session, uint32_t handle);
 /* Forgets the handle; the object goes when nothing below it is left. A logon
  * takes everything with it that was opened through it. */
 void ex_object_release(ex_object_t *object);
+void ex_per_user_free(ex_per_user_t **p);
 /* all of a session */
 void ex_objects_destroy(ex_session_t *session);
 ex_logon_t *ex_logon_find(const ex_session_t *session, uint8_t logon_id);

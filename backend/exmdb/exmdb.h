@@ -170,6 +170,7 @@ void ex_op_oof_show(ex_call_t *call);
 void ex_op_oof_set(ex_call_t *call);
 void ex_op_resource_show(ex_call_t *call);
 void ex_op_resource_set(ex_call_t *call);
+void ex_op_access(ex_call_t *call);
 void ex_op_trace(ex_call_t *call);
 void ex_op_sessions(ex_call_t *call);
 void ex_op_status(ex_call_t *call);

@@ -453,7 +453,7 @@ rop_get_receive_folder(ex_rop_t *rop,
     ph_int_t         rc;
     store_receive_t  r;
 
-    if (ex_rop_logon(rop) == NULL) {
+    if (ex_rop_logon(rop) == NULL || rop->logon->is_public) {
         return ecNotSupported;
     }
 
@@ -480,7 +480,7 @@ rop_set_receive_folder(ex_rop_t *rop,
 
     (void) res;
 
-    if (ex_rop_logon(rop) == NULL) {
+    if (ex_rop_logon(rop) == NULL || rop->logon->is_public) {
         return ecNotSupported;
     }
 
@@ -519,7 +519,7 @@ rop_get_receive_folder_table(ex_rop_t *rop,
 
     (void) req;
 
-    if (ex_rop_logon(rop) == NULL) {
+    if (ex_rop_logon(rop) == NULL || rop->logon->is_public) {
         return ecNotSupported;
     }
 
@@ -545,74 +545,4 @@ rop_get_receive_folder_table(ex_rop_t *rop,
     }
 
     return 0;
-}
-
-
-/* ---- public folders and their read state: not in a private store ---- */
-
-uint32_t
-rop_public_folder_is_ghosted(ex_rop_t *rop,
-    const rop_public_folder_is_ghosted_request_t *req,
-    rop_public_folder_is_ghosted_response_t *res)
-{
-    (void) rop;
-    (void) req;
-    (void) res;
-
-    return 0;
-}
-
-
-uint32_t
-rop_get_per_user_long_term_ids(ex_rop_t *rop,
-    const rop_get_per_user_long_term_ids_request_t *req,
-    rop_get_per_user_long_term_ids_response_t *res)
-{
-    (void) req;
-    (void) res;
-
-    return ex_rop_logon(rop) != NULL ? 0 : ecNotSupported;
-}
-
-
-uint32_t
-rop_get_per_user_guid(ex_rop_t *rop,
-    const rop_get_per_user_guid_request_t *req,
-    rop_get_per_user_guid_response_t *res)
-{
-    (void) req;
-    (void) res;
-
-    return ex_rop_logon(rop) != NULL ? ecNotFound : ecNotSupported;
-}
-
-
-uint32_t
-rop_read_per_user_information(ex_rop_t *rop,
-    const rop_read_per_user_information_request_t *req,
-    rop_read_per_user_information_response_t *res)
-{
-    if (ex_rop_logon(rop) == NULL) {
-        return ecNotSupported;
-    }
-
-    if (req->data_offset != 0) {
-        return ecError;
-    }
-
-    res->has_finished = 1;
-
-    return 0;
-}
-
-
-uint32_t
-rop_write_per_user_information(ex_rop_t *rop,
-    const rop_write_per_user_information_request_t *req,
-    rop_write_per_user_information_response_t *res)
-{
-    (void) req;
-    (void) res;
-
-    return ex_rop_logon(rop) != NULL ? 0 : ecNotSupported;
 }

@@ -13,7 +13,7 @@ store_table_count(store_conn_t *conn, store_table_t *t, uint32_t *n_r)
 
     if (t->kind == STORE_TABLE_CONTENTS && t->restriction == NULL
         && t->sorts.categories == 0 && t->expand_tag == 0
-        && !(t->flags & STORE_TABLE_CONVERSATION))
+        && !(t->flags & (STORE_TABLE_CONVERSATION | STORE_TABLE_NO_PRIVATE)))
     {
         store_try(store_q(conn, SQL_FOLDER_COUNTS, &s, "u", t->folder));
         rc = store_step(conn, s);

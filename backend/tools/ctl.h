@@ -90,6 +90,7 @@ extern const ctl_command_t  ctl_quota_commands[];
 extern const ctl_command_t  ctl_index_commands[];
 extern const ctl_command_t  ctl_recoverable_commands[];
 extern const ctl_command_t  ctl_absence_commands[];
+extern const ctl_command_t  ctl_access_commands[];
 extern const ctl_command_t  ctl_store_commands[];
 extern const ctl_command_t  ctl_status_commands[];
 extern const ctl_command_t  ctl_trace_commands[];

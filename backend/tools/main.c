@@ -21,6 +21,7 @@ static const ctl_command_t *const ctl_all[] = {
     ctl_recoverable_commands,
     ctl_absence_commands,
     ctl_index_commands,
+    ctl_access_commands,
     ctl_store_commands,
     ctl_status_commands,
     ctl_trace_commands,
