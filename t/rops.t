@@ -116,6 +116,9 @@ subtest 'store' => sub {
         { long_term_id => ("\x5A" x 16) . "\0\0\0\0\0\1\0\0" }, $store);
     ok(($r->{object_id} & 0xFFFF) > 5, 'an unknown GUID is registered');
 
+    rop_is('ecNotSupported', 'GetOwningServers', { folder_id => $F{inbox} },
+        $store, 'owning servers of a private folder: see access.t');
+
     $r = $m->rop('GetAddressTypes', {}, $store);
     is($r->{address_types}, "EX\0SMTP\0", 'address types');
     is($m->rop('GetTransportFolder', {}, $store)->{folder_id}, $F{outbox},
