@@ -100,7 +100,7 @@ objects = $(patsubst $(SRC)/%.c,$(BUILD)/o/%.o,$(filter-out %/main.c, \
 
 # folder:library, in the order in which the linker needs them
 LIB_DIRS  := :front tools:tools delivery:delivery exmdb:exmdb directory:directory \
-             store:store convert:conv mapi:mapi lib:ph
+             client:client store:store convert:conv mapi:mapi lib:ph
 
 lib_dir    = $(filter-out front,$(firstword $(subst :, ,$(1))))
 lib_name   = $(lastword $(subst :, ,$(1)))
@@ -139,13 +139,14 @@ DEPS_conv       = $(call a,conv mapi ph)
 DEPS_store      = $(call a,store conv mapi ph)
 DEPS_directory  = $(call a,directory mapi ph)
 DEPS_exmdb      = $(call a,exmdb store conv mapi ph)
-DEPS_delivery   = $(call a,delivery conv mapi ph)
-DEPS_tools      = $(call a,tools conv mapi ph)
+DEPS_client     = $(call a,client mapi ph)
+DEPS_delivery   = $(call a,delivery client conv mapi ph)
+DEPS_tools      = $(call a,tools client conv mapi ph)
 DEPS_front      = $(call a,front mapi ph)
 DEPS_all        = $(LIBS_A)
 
 # test-mapi-x, fuzz-conv-x: linked with its area's libraries, others with all
-area_of    = $(or $(filter lib ph mapi conv store directory exmdb delivery tools \
+area_of    = $(or $(filter lib ph mapi conv store client directory exmdb delivery tools \
              front, \
              $(word 2,$(subst -, ,$(notdir $(1))))),all)
 deps_of    = $(DEPS_$(call area_of,$(1)))

@@ -1,5 +1,5 @@
 #include "acks.h"
-#include "rpc.h"
+#include "client/cl.h"
 
 #include <stdlib.h>
 
@@ -42,7 +42,7 @@ struct acks_call_s {
 static acks_box_t **
 acks_find(acks_t *acks, ph_str_t mailbox)
 {
-    uint32_t     h = rpc_worker_of(0, mailbox, ACKS_BUCKETS);
+    uint32_t     h = cl_worker_of(0, mailbox, ACKS_BUCKETS);
     acks_box_t **box = &acks->bucket[h];
 
     while (*box != NULL
@@ -203,8 +203,8 @@ acks_send(acks_t *acks, const acks_box_t *box)
     }
     acks->calls = call;
     acks->inflight++;
-    rpc_mailbox(acks->d->rpc, call->mailbox, EXMDB_OP_DELIVER_ACK, body,
-                acks->d->stopping ? 2000 : 10000, acks_answer, call);
+    delivery_mailbox(acks->d, call->mailbox, EXMDB_OP_DELIVER_ACK, body,
+                     acks->d->stopping ? 2000 : 10000, acks_answer, call);
 }
 
 

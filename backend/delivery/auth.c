@@ -1,5 +1,5 @@
 #include "auth.h"
-#include "rpc.h"
+#include "client/cl.h"
 #include "lib/ph_ticket.h"
 #include "gen/dir.h"
 
@@ -127,7 +127,7 @@ auth_check(auth_t *auth, ph_str_t ticket, auth_done_pt done, void *data)
 
     if (!auth->fetching) {
         auth->fetching = true;
-        rpc_directory(auth->d->rpc, DIR_OP_KEYS, ph_str_null, AUTH_WAIT_MS,
-                      auth_keys, auth);
+        delivery_directory(auth->d, DIR_OP_KEYS, ph_str_null, AUTH_WAIT_MS,
+                           auth_keys, auth);
     }
 }

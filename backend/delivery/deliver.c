@@ -1,7 +1,7 @@
 #include "deliver.h"
 #include "acks.h"
 #include "queue.h"
-#include "rpc.h"
+#include "client/cl.h"
 #include "convert/conv.h"
 
 #include <openssl/evp.h>
@@ -432,8 +432,8 @@ deliver_worked(void *data)
         return;
     }
 
-    rpc_mailbox(t->d->rpc, s->dest->address, EXMDB_OP_DELIVER, s->body,
-                t->d->store_timeout, deliver_answer, s);
+    delivery_mailbox(t->d, s->dest->address, EXMDB_OP_DELIVER, s->body,
+                     t->d->store_timeout, deliver_answer, s);
 
     /* the message is prepared now: others may go beside it */
     deliver_next(t);

@@ -5,11 +5,12 @@
 #include "auth.h"
 #include "lmtp.h"
 #include "queue.h"
-#include "rpc.h"
+#include "client/cl.h"
 #include "wire.h"
 #include "convert/conv_mime.h"
 #include "lib/ph_sandbox.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 
@@ -172,6 +173,45 @@ delivery_enclose(delivery_t *d)
 #endif
 
 
+void
+delivery_mailbox(delivery_t *d, ph_str_t mailbox, uint16_t op, ph_str_t body,
+    uint64_t timeout, ph_wire_answer_pt answer, void *data)
+{
+    if (cl_mailbox(d->client, mailbox, op, body, timeout, answer, data)
+        != PH_OK)
+    {
+        abort();
+    }
+}
+
+
+void
+delivery_directory(delivery_t *d, uint16_t op, ph_str_t body,
+    uint64_t timeout, ph_wire_answer_pt answer, void *data)
+{
+    if (cl_directory(d->client, op, body, timeout, answer, data) != PH_OK) {
+        abort();
+    }
+}
+
+
+static ph_int_t
+delivery_client(delivery_t *d)
+{
+    cl_opts_t   opts;
+    ph_conf_t  *conf = d->daemon->conf;
+
+    memset(&opts, 0, sizeof(opts));
+    opts.directory = ph_conf_str(conf, "delivery", "directory");
+    opts.exmdb = ph_conf_str(conf, "delivery", "exmdb");
+    opts.name = "delivery";
+    opts.kind = PH_TICKET_SERVICE;
+    opts.log = d->log;
+
+    return cl_create(d->loop, &opts, &d->client);
+}
+
+
 ph_int_t
 delivery_start(ph_daemon_t *daemon)
 {
@@ -205,7 +245,7 @@ delivery_start(ph_daemon_t *daemon)
     conv_mime_init();
     delivery_metrics(d);
 
-    rc = rpc_create(d, &d->rpc);
+    rc = delivery_client(d);
     if (rc == PH_OK) {
         rc = acks_create(d, &d->acks);
     }
@@ -252,7 +292,7 @@ delivery_part_stopped(delivery_t *d)
 
     acks_destroy(d->acks);
     queue_destroy(d->queue);
-    rpc_destroy(&d->rpc);
+    cl_destroy(&d->client);
     ph_daemon_stopped(d->daemon);
 }
 
@@ -267,6 +307,7 @@ delivery_stop(ph_daemon_t *daemon)
     }
 
     d->stopping = true;
+    cl_stop(d->client);
     d->stop_waits = 3 + (uint32_t) d->n_wire;
 
     wire_stop(d);

@@ -9,6 +9,7 @@
 #ifndef DELIVERY_H
 #define DELIVERY_H
 
+#include "client/cl.h"
 #include "lib/ph_conf.h"
 #include "lib/ph_core.h"
 #include "lib/ph_daemon.h"
@@ -24,7 +25,6 @@
 typedef struct delivery_s       delivery_t;
 typedef struct lmtp_server_s    lmtp_server_t;
 typedef struct queue_s          queue_t;
-typedef struct rpc_s            rpc_t;
 typedef struct acks_s           acks_t;
 
 struct delivery_s {
@@ -34,7 +34,7 @@ struct delivery_s {
     ph_pool_t       *pool;          /* life of the process */
     const char      *hostname;
 
-    rpc_t           *rpc;           /* directory and exmdb */
+    cl_t            *client;        /* of directory and exmdb */
     struct auth_s   *auth;
     acks_t          *acks;
     lmtp_server_t   *lmtp;
@@ -67,6 +67,13 @@ ph_int_t delivery_listen(ph_daemon_t *daemon);
 ph_int_t delivery_start(ph_daemon_t *daemon);
 void delivery_stop(ph_daemon_t *daemon);
 ph_int_t delivery_check(ph_daemon_t *daemon, const char **err_r);
+/* cl_mailbox() and cl_directory() whose answer always comes: without memory the
+ * process ends, as GLib does it, and the master starts a new worker. */
+void delivery_mailbox(delivery_t *d, ph_str_t mailbox, uint16_t op,
+    ph_str_t body, uint64_t timeout, ph_wire_answer_pt answer, void *data);
+void delivery_directory(delivery_t *d, uint16_t op, ph_str_t body,
+    uint64_t timeout, ph_wire_answer_pt answer, void *data);
+
 /* a part of the daemon has stopped */
 void delivery_part_stopped(delivery_t *d);
 

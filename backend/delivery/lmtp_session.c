@@ -3,7 +3,7 @@
 #include "lmtp.h"
 #include "acks.h"
 #include "report.h"
-#include "rpc.h"
+#include "client/cl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -367,8 +367,8 @@ lmtp_rcpt(lmtp_conn_t *c, ph_str_t args)
     }
 
     c->busy = true;
-    rpc_directory(c->server->d->rpc, DIR_OP_RESOLVE, body, LMTP_RESOLVE_MS,
-                  lmtp_resolved, c);
+    delivery_directory(c->server->d, DIR_OP_RESOLVE, body, LMTP_RESOLVE_MS,
+                       lmtp_resolved, c);
 }
 
 

@@ -7,7 +7,7 @@
 #include "acks.h"
 #include "queue.h"
 #include "report.h"
-#include "rpc.h"
+#include "client/cl.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -364,8 +364,8 @@ job_resolve(job_t *job)
         req.sender = job->item->e->sender;
 
         if (dir_resolve_request_encode_new(job->pool, &req, &body) == PH_OK) {
-            rpc_directory(job->q->d->rpc, DIR_OP_RESOLVE, body,
-                          JOB_RESOLVE_MS, job_resolved, job);
+            delivery_directory(job->q->d, DIR_OP_RESOLVE, body,
+                               JOB_RESOLVE_MS, job_resolved, job);
             return;
         }
 

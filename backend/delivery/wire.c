@@ -1,7 +1,7 @@
 #include "wire.h"
 #include "auth.h"
 #include "queue.h"
-#include "rpc.h"
+#include "client/cl.h"
 #include "convert/conv.h"
 #include "gen/delivery.h"
 #include "gen/dir.h"

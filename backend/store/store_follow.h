@@ -1,7 +1,7 @@
 /*
- * What happened in the whole mailbox since a change number, for those who keep a
- * view of their own (IMAP, indices of others).  The cost follows what happened,
- * not the mailbox.
+ * What happened in the whole mailbox since a change number, for those who
+ * keep a view of their own (IMAP, indices of others).  The cost follows what
+ * happened, not the mailbox.
  */
 
 #ifndef STORE_FOLLOW_H

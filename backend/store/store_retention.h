@@ -1,13 +1,13 @@
 /*
- * Limits on size, recoverable items and how long they are kept.  Sizes come from
- * the counters of the store: looking at a limit costs one row, however large the
- * mailbox is.
+ * Limits on size, recoverable items and how long they are kept.  Sizes come
+ * from the counters of the store: looking at a limit costs one row, however
+ * large the mailbox is.
  *
- * Recoverable items are soft-deleted messages, which stay in the folder that they
- * were deleted from, and soft-deleted folders with all they contain.  They do not
- * count against the limits of the mailbox but against one of their own, and are
- * removed for good when `keep` has passed, the oldest first when they are too
- * much, and not at all while the mailbox is on hold.
+ * Recoverable items are soft-deleted messages, which stay in the folder that
+ * they were deleted from, and soft-deleted folders with all they contain.
+ * They do not count against the limits of the mailbox but against one of
+ * their own, and are removed for good when `keep` has passed, the oldest
+ * first when they are too much, and not at all while the mailbox is on hold.
  */
 
 #ifndef STORE_RETENTION_H
@@ -54,9 +54,9 @@ ph_int_t store_purge(store_conn_t *conn, uint64_t cutoff, uint32_t limit,
 
 /*
  * Brings a soft-deleted folder back, with what was deleted together with it.
- * parent 0: where it was (PH_NOTFOUND when that is gone); name empty: as it was.
- * PH_EXISTS: the name is taken, or it is not deleted; PH_CONFLICT: below itself;
- * PH_TOOBIG: too deep.
+ * parent 0: where it was (PH_NOTFOUND when that is gone); name empty: as it
+ * was.  PH_EXISTS: the name is taken, or it is not deleted; PH_CONFLICT: below
+ * itself; PH_TOOBIG: too deep.
  */
 ph_int_t store_folder_restore(store_conn_t *conn, uint64_t fid,
     uint64_t parent, ph_str_t name);
@@ -74,8 +74,8 @@ typedef struct {
 
 /*
  * A folder as it was at a point in time: everything that was deleted from it
- * since `since` (FILETIME) comes back into it.  At most `limit` messages and
- * as many folders; *more_r: again for the rest.  A folder whose name is taken
+ * since `since` (FILETIME) comes back into it.  At most `limit` messages and as
+ * many folders; *more_r: again for the rest.  A folder whose name is taken
  * meanwhile comes back with a number behind its name.
  */
 ph_int_t store_restore_since(store_conn_t *conn, uint64_t fid, uint64_t since,

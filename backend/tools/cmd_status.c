@@ -72,7 +72,7 @@ static void status_exmdb(ctl_t *c, status_t *s)
     for (i = 0; i < n; i++) {
         snprintf(name, sizeof(name), "exmdb.%u", w[i].number);
         rc = exmdb_status_request_encode_new(c->pool, &req, &body) == PH_OK
-             ? ctl_call_at(c, w[i].sync, w[i].address, EXMDB_OP_STATUS, body,
+             ? ctl_call_worker(c, &w[i], EXMDB_OP_STATUS, body,
                            &answer) : CTL_FAILED;
         if (rc == CTL_OK
             && exmdb_status_answer_decode_all(answer, c->pool, &ans) != PH_OK)
@@ -87,7 +87,6 @@ static void status_exmdb(ctl_t *c, status_t *s)
                    json_sprintf("stores=%u sessions=%u", ans.stores,
                                 ans.sessions), ans.metrics);
     }
-    ctl_workers_free(w, n);
 }
 
 static void status_delivery(ctl_t *c, status_t *s)

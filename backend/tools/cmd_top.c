@@ -32,7 +32,7 @@ static int top_sessions(ctl_t *c, ctl_worker_t *w, size_t n, json_t **rows_r)
         if (exmdb_sessions_request_encode_new(c->pool, &req, &body) != PH_OK) {
             return ctl_error(c, CTL_FAILED, "out of memory");
         }
-        rc = ctl_call_at(c, w[i].sync, w[i].address, EXMDB_OP_SESSIONS, body,
+        rc = ctl_call_worker(c, &w[i], EXMDB_OP_SESSIONS, body,
                          &answer);
         if (rc != CTL_OK) {
             return rc;
@@ -127,7 +127,6 @@ static int top_run(ctl_t *c)
         c->pool = keep;
     } while (rc == CTL_OK && !once && nanosleep(&pause, NULL) == 0);
 
-    ctl_workers_free(w, n);
     return rc;
 }
 

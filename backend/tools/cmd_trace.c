@@ -237,8 +237,8 @@ static int trace_run(ctl_t *c)
     if (rc != CTL_OK) {
         return rc;
     }
-    t.address = workers[ctl_worker_of(seed, ctl_arg(c, 0), n)].address;
-    ctl_workers_free(workers, n);
+    t.address = workers[cl_worker_of(seed, ctl_arg(c, 0),
+                                     (uint32_t) n)].address;
 
     req.mailbox = ph_str_lower(c->pool, ctl_arg(c, 0));
     if (exmdb_trace_request_encode_new(c->pool, &req, &t.request) != PH_OK) {

@@ -9,6 +9,7 @@
 #define CTL_H
 
 #include <jansson.h>
+#include "client/cl.h"
 #include "lib/ph_buf.h"
 #include "lib/ph_conf.h"
 #include "lib/ph_core.h"
@@ -65,7 +66,8 @@ struct ctl_s {
     bool                  json;
 
     const char           *address[CTL_PEERS];
-    ph_wire_sync_t       *peer[CTL_PEERS];
+    cl_sync_t            *client;       /* of directory and exmdb           */
+    ph_wire_sync_t       *peer[CTL_PEERS];     /* of the others             */
     ph_str_t              ticket;       /* administrator's                  */
 
     const ctl_command_t  *command;
@@ -138,9 +140,6 @@ int ctl_ticket(ctl_t *c);
  */
 int ctl_call(ctl_t *c, ctl_peer_t peer, uint16_t op, ph_str_t body,
     ph_str_t *answer_r);
-/* The same with a server that is not c->peer[]: `address` is in messages. */
-int ctl_call_at(ctl_t *c, ph_wire_sync_t *sync, const char *address,
-    uint16_t op, ph_str_t body, ph_str_t *answer_r);
 
 /*
  * Encodes req, calls, decodes into ans; rc is an exit code.  `name` is the
@@ -166,20 +165,16 @@ int ctl_call_at(ctl_t *c, ph_wire_sync_t *sync, const char *address,
 /* ---- ctl_workers.c ---- */
 
 typedef struct {
-    uint16_t         number;
-    const char      *address;
-    ph_wire_sync_t  *sync;
+    uint16_t     number;
+    const char  *address;
 } ctl_worker_t;
 
-/*
- * The workers of exmdb, from the answer to HELLO; ended by
- * ctl_workers_free().
- */
+/* The workers of exmdb, from the answer to HELLO, in c->pool. */
 int ctl_workers(ctl_t *c, ctl_worker_t **workers_r, size_t *n_r,
     uint32_t *hash_seed_r);
-void ctl_workers_free(ctl_worker_t *workers, size_t n);
-/* index of the worker that owns a mailbox */
-size_t ctl_worker_of(uint32_t hash_seed, ph_str_t mailbox, size_t n);
+/* ctl_call() to one of them */
+int ctl_call_worker(ctl_t *c, const ctl_worker_t *worker, uint16_t op,
+    ph_str_t body, ph_str_t *answer_r);
 
 /* ---- ctl_output.c ---- */
 

@@ -146,16 +146,12 @@ static const char *ctl_server_text(ctl_t *c, ph_str_t body)
     return text;
 }
 
-int ctl_call_at(ctl_t *c, ph_wire_sync_t *sync, const char *address,
-    uint16_t op, ph_str_t body, ph_str_t *answer_r)
+/* What a call ended with, told. */
+static int ctl_result(ctl_t *c, ph_int_t rc, ph_wire_status_t status,
+    const char *address, ph_str_t answer)
 {
-    ph_wire_status_t   status = PH_WIRE_UNAVAILABLE;
-    const char        *text;
-    ph_int_t           rc;
+    const char  *text;
 
-    errno = 0;
-    rc = ph_wire_sync_call(sync, c->pool, op, c->ticket, body, CTL_TIMEOUT,
-                           &status, answer_r);
     if (rc == PH_TIMEOUT) {
         return ctl_error(c, CTL_UNAVAILABLE, "%s does not answer", address);
     }
@@ -168,79 +164,132 @@ int ctl_call_at(ctl_t *c, ph_wire_sync_t *sync, const char *address,
         return CTL_OK;
     }
 
-    text = ctl_server_text(c, *answer_r);
+    text = ctl_server_text(c, answer);
     return ctl_error(c, ctl_exit_code(status), "%s",
                      text ? text : ctl_meaning(status));
 }
 
-static int ctl_connect(ctl_t *c, ctl_peer_t peer)
+/* The client of directory and exmdb. */
+static int ctl_client(ctl_t *c)
 {
-    ph_wire_client_opts_t  opts = { .max_frame = CTL_MAX_ANSWER };
+    cl_opts_t    opts;
+    const char  *wrong;
+    int          rc;
 
-    if (c->peer[peer] != NULL) {
+    if (c->client != NULL) {
         return CTL_OK;
     }
-    if (c->address[peer] == NULL || c->address[peer][0] == '\0') {
+    rc = ctl_conf(c);
+    if (rc != CTL_OK) {
+        return rc;
+    }
+    if (c->address[CTL_DIRECTORY][0] == '\0') {
         return ctl_error(c, CTL_CONFIG, "%s: no address of the server",
                          c->conf_path);
     }
-    if (ph_wire_sync_create(c->address[peer], &opts, &c->peer[peer]) != PH_OK)
-    {
-        return ctl_error(c, CTL_CONFIG, "\"%s\" is not an address",
-                         c->address[peer]);
+
+    memset(&opts, 0, sizeof(opts));
+    opts.directory = c->address[CTL_DIRECTORY];
+    opts.exmdb = c->address[CTL_EXMDB];
+    opts.name = geteuid() == 0 ? "root" : "admin";
+    opts.kind = PH_TICKET_ADMIN;
+    opts.max_frame = CTL_MAX_ANSWER;
+    if (cl_sync_create(&opts, &c->client) != PH_OK) {
+        opts.exmdb = "";
+        wrong = cl_sync_create(&opts, &c->client) == PH_OK
+                ? c->address[CTL_EXMDB] : c->address[CTL_DIRECTORY];
+        cl_sync_destroy(&c->client);
+        return ctl_error(c, CTL_CONFIG, "\"%s\" is not an address", wrong);
     }
     return CTL_OK;
 }
 
 int ctl_ticket(ctl_t *c)
 {
-    dir_service_ticket_request_t  req = { .kind = PH_TICKET_ADMIN };
-    dir_service_ticket_answer_t   ans;
-    const char                   *login;
-    ph_str_t                      body, answer;
-    int                           rc;
+    ph_wire_status_t  status = PH_WIRE_UNAVAILABLE;
+    ph_str_t          answer = ph_str_null;
+    ph_int_t          prc;
+    int               rc;
 
     if (c->ticket.len) {
         return CTL_OK;
     }
-
-    rc = ctl_conf(c);
-    if (rc == CTL_OK) {
-        rc = ctl_connect(c, CTL_DIRECTORY);
-    }
+    rc = ctl_client(c);
     if (rc != CTL_OK) {
         return rc;
     }
-
-    login = geteuid() == 0 ? "root" : "admin";
-    req.name = ph_str_c(login);
-    if (dir_service_ticket_request_encode_new(c->pool, &req, &body) != PH_OK) {
-        return ctl_error(c, CTL_FAILED, "out of memory");
-    }
-    rc = ctl_call_at(c, c->peer[CTL_DIRECTORY], c->address[CTL_DIRECTORY],
-                     DIR_OP_SERVICE_TICKET, body, &answer);
-    if (rc != CTL_OK) {
-        return rc;
-    }
-    if (dir_service_ticket_answer_decode_all(answer, c->pool, &ans) != PH_OK) {
+    prc = cl_sync_ticket(c->client, c->pool, &status, &c->ticket);
+    if (prc == PH_INVALID) {
         return ctl_error(c, CTL_FAILED,
                          "the answer of the directory does not decode");
     }
-    c->ticket = ans.ticket;
-    return CTL_OK;
+    return ctl_result(c, prc, status, c->address[CTL_DIRECTORY], answer);
+}
+
+/* The mailbox that a request to exmdb begins with: its worker is asked. */
+static ph_str_t ctl_mailbox_of(ph_str_t body)
+{
+    ph_cur_t  cur;
+    ph_str_t  s;
+
+    ph_cur_init(&cur, body.data, body.len);
+    s = ph_cur_bytes(&cur, ph_cur_u16(&cur));
+    return cur.error ? ph_str_null : s;
+}
+
+/* A server that only phctl talks to. */
+static ph_int_t ctl_call_peer(ctl_t *c, ctl_peer_t peer, uint16_t op,
+    ph_str_t body, ph_wire_status_t *status_r, ph_str_t *answer_r)
+{
+    ph_wire_client_opts_t  opts = { .max_frame = CTL_MAX_ANSWER };
+
+    if (c->peer[peer] == NULL
+        && ph_wire_sync_create(c->address[peer], &opts, &c->peer[peer])
+           != PH_OK)
+    {
+        return PH_ERROR;
+    }
+    return ph_wire_sync_call(c->peer[peer], c->pool, op, c->ticket, body,
+                             CTL_TIMEOUT, status_r, answer_r);
 }
 
 int ctl_call(ctl_t *c, ctl_peer_t peer, uint16_t op, ph_str_t body,
     ph_str_t *answer_r)
 {
-    int  rc;
+    ph_wire_status_t  status = PH_WIRE_UNAVAILABLE;
+    ph_int_t          prc;
+    int               rc;
 
+    *answer_r = ph_str_null;
     rc = ctl_ticket(c);
-    if (rc == CTL_OK) {
-        rc = ctl_connect(c, peer);
-    }
     if (rc != CTL_OK) {
         return rc;
     }
-    return ctl_call_at(c, c->peer[peer], c->address[peer], op, body, answer_r);
+    if (c->address[peer][0] == '\0') {
+        return ctl_error(c, CTL_CONFIG, "%s: no address of the server",
+                         c->conf_path);
+    }
+
+    if (peer == CTL_DIRECTORY) {
+        prc = cl_sync_directory(c->client, c->pool, op, body, CTL_TIMEOUT,
+                                &status, answer_r);
+    } else if (peer == CTL_EXMDB) {
+        prc = cl_sync_mailbox(c->client, c->pool, ctl_mailbox_of(body), op,
+                              body, false, CTL_TIMEOUT, &status, answer_r);
+    } else {
+        prc = ctl_call_peer(c, peer, op, body, &status, answer_r);
+    }
+    return ctl_result(c, prc, status, c->address[peer], *answer_r);
+}
+
+int ctl_call_worker(ctl_t *c, const ctl_worker_t *worker, uint16_t op,
+    ph_str_t body, ph_str_t *answer_r)
+{
+    ph_wire_status_t  status = PH_WIRE_UNAVAILABLE;
+    ph_int_t          prc;
+
+    *answer_r = ph_str_null;
+    prc = cl_sync_worker(c->client, c->pool, worker->number, op, body,
+                         CTL_TIMEOUT, &status, answer_r);
+    return ctl_result(c, prc, status, worker->address, *answer_r);
 }

@@ -220,6 +220,7 @@ int main(int argc, char **argv)
     for (i = 0; i < CTL_PEERS; i++) {
         ph_wire_sync_destroy(&c.peer[i]);
     }
+    cl_sync_destroy(&c.client);
     ph_pool_destroy(&c.pool);
     return rc;
 }
