@@ -88,6 +88,13 @@ ph_int_t ex_arrival_inspect(ex_arrival_t *a);
 ph_int_t ex_arrival_mine(ph_pool_t *pool, const dir_entry_t *owner,
     ph_str_t recipient, mapi_message_t *m);
 
+/*
+ * Answers a request for a meeting, or takes a cancelled one out of the
+ * calendar, when the mailbox is a room or equipment (ex_meeting.c).  a->mid 0:
+ * the message is done with.
+ */
+ph_int_t ex_meeting_run(ex_arrival_t *a);
+
 /* Is a condition true (r NULL: always)?  Identities match whatever form of
  * address they have (EX or SMTP); r, in a->pool, is changed for that. */
 ph_int_t ex_arrival_match(ex_arrival_t *a, mapi_restriction_t *r,
@@ -140,6 +147,11 @@ ph_int_t ex_value_recipient(ph_pool_t *pool, mapi_message_t *m, int32_t type,
 /* A header field (PS_INTERNET_HEADERS). */
 ph_int_t ex_value_field(ph_pool_t *pool, mapi_message_t *m, const char *name,
     ph_str_t value);
+/* A well-known named property: np is MAPI_NP(...), v its value. */
+ph_int_t ex_value_named(ph_pool_t *pool, mapi_message_t *m, unsigned np,
+    const mapi_value_t *v);
+/* NULL: the message has none */
+const mapi_value_t *ex_named_get(const mapi_message_t *m, unsigned np);
 /* PR_IN_REPLY_TO_ID, PR_INTERNET_REFERENCES, topic: an answer to a->message */
 ph_int_t ex_value_thread(ex_arrival_t *a, mapi_values_t *list);
 

@@ -190,6 +190,9 @@ ex_deliver_rules(ex_mailbox_t *mb, store_conn_t *conn,
     if (rc == PH_OK) {
         rc = ex_rules_run(&a);
     }
+    if (rc == PH_OK) {
+        rc = ex_meeting_run(&a);
+    }
 
     if (rc == PH_OK) {
         d->sent = a.sent;

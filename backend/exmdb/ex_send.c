@@ -229,14 +229,14 @@ ex_value_recipient(ph_pool_t *pool, mapi_message_t *m, int32_t type,
 }
 
 
-ph_int_t
-ex_value_field(ph_pool_t *pool, mapi_message_t *m, const char *name,
-    ph_str_t value)
+/* The tag of a name in this message; 0: no memory. */
+static uint32_t
+ex_value_tag(ph_pool_t *pool, mapi_message_t *m, const mapi_propname_t *name,
+    uint16_t type)
 {
-    uint32_t         cap;
-    uint16_t         id;
-    mapi_named_t    *v;
-    mapi_propname_t  n;
+    uint32_t       cap;
+    uint16_t       id;
+    mapi_named_t  *v;
 
     /* the names may be those of another message; mapi_names_id() grows the
      * list at powers of two */
@@ -244,12 +244,25 @@ ex_value_field(ph_pool_t *pool, mapi_message_t *m, const char *name,
 
     v = ph_pcalloc_array(pool, cap, sizeof(mapi_named_t));
     if (v == NULL) {
-        return PH_NOMEM;
+        return 0;
     }
     if (m->names.n != 0) {
         memcpy(v, m->names.v, m->names.n * sizeof(mapi_named_t));
     }
     m->names.v = v;
+
+    id = mapi_names_id(pool, &m->names, name);
+
+    return id == 0 ? 0 : MAPI_TAG(id, type);
+}
+
+
+ph_int_t
+ex_value_field(ph_pool_t *pool, mapi_message_t *m, const char *name,
+    ph_str_t value)
+{
+    uint32_t         tag;
+    mapi_propname_t  n;
 
     memset(&n, 0, sizeof(n));
     n.kind = 1;
@@ -259,10 +272,48 @@ ex_value_field(ph_pool_t *pool, mapi_message_t *m, const char *name,
         return PH_NOMEM;
     }
 
-    id = mapi_names_id(pool, &m->names, &n);
+    tag = ex_value_tag(pool, m, &n, PT_UNICODE);
 
-    return id == 0 ? PH_NOMEM
-           : ex_value_str(pool, &m->props, MAPI_TAG(id, PT_UNICODE), value);
+    return tag == 0 ? PH_NOMEM : ex_value_str(pool, &m->props, tag, value);
+}
+
+
+ph_int_t
+ex_value_named(ph_pool_t *pool, mapi_message_t *m, unsigned np,
+    const mapi_value_t *v)
+{
+    uint32_t           tag;
+    mapi_value_t       value = *v;
+    mapi_named_prop_t  p = mapi_named_prop(np);
+
+    tag = ex_value_tag(pool, m, &p.name, p.type);
+    if (tag == 0) {
+        return PH_NOMEM;
+    }
+
+    value.tag = tag;
+
+    return ex_value_set(pool, &m->props, &value);
+}
+
+
+const mapi_value_t *
+ex_named_get(const mapi_message_t *m, unsigned np)
+{
+    uint32_t             i;
+    mapi_named_prop_t    p = mapi_named_prop(np);
+    const mapi_named_t  *v = m->names.v;
+
+    for (i = 0; i < m->names.n; i++) {
+        if (v[i].name.kind == p.name.kind && v[i].name.lid == p.name.lid
+            && mapi_guid_eq(&v[i].name.guid, &p.name.guid)
+            && (p.name.kind == 0 || ph_str_eq(v[i].name.name, p.name.name)))
+        {
+            return mapi_find(&m->props, MAPI_TAG(v[i].id, p.type));
+        }
+    }
+
+    return NULL;
 }
 
 
