@@ -339,7 +339,8 @@ subtest 'index' => sub {
 };
 
 subtest 'check' => sub {
-    my ($rc, @said) = $t->phctl('check-store', $t->address('alice'));
+    my ($rc, @said) = $t->phctl('check-store', $t->address('alice'),
+        '--index');
     is($rc, 0, 'phctl check-store finds nothing') or diag(@said);
 };
 

@@ -351,7 +351,8 @@ ex_check_run(ex_job_t *job, store_conn_t *conn)
 
     objects = 0;
     rc = store_check(conn, STORE_CHECK_BLOBS
-                     | (a->check.repair ? STORE_CHECK_REPAIR : 0),
+                     | ((a->check.repair & 1) ? STORE_CHECK_REPAIR : 0)
+                     | ((a->check.repair & 2) ? STORE_CHECK_INDEX : 0),
                      ex_check_finding, a, &objects, &n);
     a->found.objects = objects;
 
@@ -395,7 +396,7 @@ ex_op_mailbox_check(ex_call_t *call)
 
     a->mailbox = a->check.mailbox;
     a->job.alone = true;
-    a->write = a->check.repair != 0;
+    a->write = (a->check.repair & 1) != 0;
     ex_admin_start(a);
 }
 

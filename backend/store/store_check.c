@@ -334,6 +334,9 @@ store_check(store_conn_t *conn, unsigned flags, store_finding_pt fn,
     if (rc == PH_OK) {
         rc = store_check_searches(&ck);
     }
+    if (rc == PH_OK && (flags & STORE_CHECK_INDEX)) {
+        rc = store_check_index(&ck);
+    }
     if (rc == PH_OK) {
         rc = check_folders(&ck);
     }

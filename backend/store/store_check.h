@@ -15,7 +15,8 @@ typedef enum {
     STORE_BAD_BLOB, /* blob file missing or damaged */
     STORE_BAD_GARBAGE, /* file that nothing refers to */
     STORE_BAD_ID, /* an id or change number above the counter */
-    STORE_BAD_SEARCH /* a search folder shows other than it should */
+    STORE_BAD_SEARCH, /* a search folder shows other than it should */
+    STORE_BAD_INDEX /* the full-text index misses what it says it has seen */
 } store_bad_t;
 
 /* text is UTF-8, one line, and lives during the call */
@@ -24,6 +25,7 @@ typedef void (*store_finding_pt)(void *data, store_bad_t what, bool repaired,
 
 #define STORE_CHECK_REPAIR  0x01 /* needs a writer; opens its own transaction */
 #define STORE_CHECK_BLOBS   0x02 /* read every blob file and hash it */
+#define STORE_CHECK_INDEX   0x04 /* look for every message in the index */
 
 /*
  * Checks everything; fn is called for each finding (at most 1000).  Files

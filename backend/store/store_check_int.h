@@ -23,6 +23,8 @@ void store_found(store_check_t *ck, store_bad_t what, bool repaired,
 ph_int_t store_check_messages(store_check_t *ck);
 /* the log of deletions against messages and folders (store_check_sync.c) */
 ph_int_t store_check_deletions(store_check_t *ck);
+/* the full-text index against the messages (store_check_index.c) */
+ph_int_t store_check_index(store_check_t *ck);
 /* what search folders show (store_check_search.c) */
 ph_int_t store_check_searches(store_check_t *ck);
 /* rows of `content` against their references (store_check_blob.c) */

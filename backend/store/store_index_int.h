@@ -56,6 +56,9 @@ ph_int_t store_index_text(store_conn_t *conn, const store_mrow_t *row,
     ph_pool_t *pool, store_index_text_t *t_r);
 
 /* ---- queries (store_index_query.c) ---- */
+/* An expression that a document with this text in a column matches; false:
+ * the text is too short for one. */
+bool store_index_expression(ph_wbuf_t *b, int column, ph_str_t text);
 /* The open index; its mutex is held.  PH_DECLINED: there is none. */
 ph_int_t store_index_lock(store_conn_t *conn);
 void store_index_unlock(store_conn_t *conn);

@@ -156,6 +156,14 @@ query_pattern(ph_wbuf_t *b, int column, ph_str_t pattern)
     return said;
 }
 
+bool
+store_index_expression(ph_wbuf_t *b, int column, ph_str_t text)
+{
+    text.len = ph_utf8_cut(text, ph_min(text.len, (size_t) 1024));
+
+    return query_pattern(b, column, text);
+}
+
 /* false, and nothing written: this part lets everything through */
 static bool
 query_build(ph_wbuf_t *b, const mapi_restriction_t *r, uint32_t sub,

@@ -88,7 +88,8 @@ static int store_check_one(ctl_t *c, ph_str_t mailbox, json_t *rows,
     size_t                         i;
     int                            rc;
 
-    req.repair = ctl_option(c, "repair") != NULL;
+    req.repair = (ctl_option(c, "repair") != NULL ? 1 : 0)
+                 | (ctl_option(c, "index") != NULL ? 2 : 0);
     CTL_RPC(c, CTL_EXMDB, EXMDB_OP_MAILBOX_CHECK, exmdb_mailbox_check, &req,
             &ans, rc);
     if (rc != CTL_OK) {
@@ -181,7 +182,7 @@ static int store_check(ctl_t *c)
 const ctl_command_t ctl_store_commands[] = {
     { "dump-store", NULL, "ADDRESS [FID [MID]]", "", 1, 3,
       "a mailbox, folder or message as text", store_dump },
-    { "check-store", NULL, "[ADDRESS]", "all repair", 0, 1,
+    { "check-store", NULL, "[ADDRESS]", "all repair index", 0, 1,
       "looks for damage; exit code 8 when there is some", store_check },
     { 0 }
 };

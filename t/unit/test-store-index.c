@@ -384,6 +384,21 @@ main(void)
     test_same();
     test_changes();
     test_damage();
+    {
+        uint64_t  objects;
+        uint32_t  findings = 1;
+
+        store_check(fx.conn, STORE_CHECK_INDEX, fx_finding, NULL, &objects,
+                    &findings);
+        is_int(findings, 0, "check with the index");
+        sqlite3_exec(fx.store->index->db, "DELETE FROM doc WHERE message ="
+                     " (SELECT max(message) FROM doc)", NULL, NULL, NULL);
+        store_check(fx.conn, STORE_CHECK_INDEX | STORE_CHECK_REPAIR,
+                    fx_finding, NULL, &objects, &findings);
+        is_int(findings, 1, "a message that it lost is found");
+        is_int(status().documents, 0, "the index is thrown away");
+        follow(100);
+    }
     fx_check("index");
     return fx_end();
 }
