@@ -239,6 +239,37 @@ subtest 'private items' => sub {
         logon_id => 8)->{row_count}, $n + 1, 'with the delegate\'s flag');
 };
 
+subtest 'in the name of another' => sub {
+    my ($m, $mid) = ($m{bob});
+    my $send = sub {
+        my $x = $m->create_message($m->{folders}{outbox}, {
+            PR_SUBJECT => $_[0], PR_BODY => 'x',
+            PR_SENT_REPRESENTING_ADDRTYPE => 'EX',
+            PR_SENT_REPRESENTING_EMAIL_ADDRESS => $dn },
+            recipients => [ [ 1, 'carol', $t->address('carol') ] ]);
+        my $r = $m->try('SubmitMessage', { submit_flags => 0 }, $x->{handle});
+        my $p = $m->get($x->{handle}, PR('PR_SENDER_SMTP_ADDRESS'),
+            PR('PR_SENT_REPRESENTING_SMTP_ADDRESS'));
+        return (ec_name($r->{ec}), values %$p);
+    };
+    is(($send->('not allowed'))[0], 'ecAccessDenied', 'a stranger');
+    $t->phctl_ok('delegate', 'set', $t->address('alice'), $t->address('bob'),
+        '--on-behalf');
+    my ($ec, @who) = $send->('on behalf');
+    is($ec, 'ecSuccess', 'on behalf');
+    is(join(' ', sort @who), $t->address('alice') . ' ' . $t->address('bob'),
+        'both are named');
+    $t->phctl_ok('delegate', 'set', $t->address('alice'), $t->address('bob'),
+        '--send-as');
+    ($ec, @who) = $send->('as alice');
+    is($ec, 'ecSuccess', 'send as');
+    is(join(' ', sort @who), join(' ', ($t->address('alice')) x 2),
+        'alice alone');
+    $t->phctl_ok('delegate', 'remove', $t->address('alice'),
+        $t->address('bob'));
+    is(($send->('no more'))[0], 'ecAccessDenied', 'taken away');
+};
+
 # ---- public folders ----
 
 is(ec_name(logon_to($m{bob}, '', 20, public => 1)->{ec}), 'ecLoginFailure',

@@ -554,6 +554,47 @@ ex_facts_fetch(ex_t *ex, ph_pool_t *pool, uint8_t by, ph_str_t key,
 }
 
 
+ph_int_t
+ex_facts_properties(ex_t *ex, ph_pool_t *pool, uint8_t by, ph_str_t key,
+    uint32_t n, const uint32_t *tags, mapi_values_t *values_r)
+{
+    ph_int_t                   rc;
+    ph_str_t                   body, answer;
+    ph_wire_status_t           status;
+    dir_properties_answer_t    a;
+    dir_properties_request_t   q;
+
+    memset(&q, 0, sizeof(q));
+    q.by = by;
+    q.key = key;
+    q.tags_count = (uint16_t) n;
+    q.tags = (uint32_t *) (uintptr_t) tags;
+
+    rc = dir_properties_request_encode_new(pool, &q, &body);
+    if (rc != PH_OK) {
+        return rc;
+    }
+
+    rc = ph_wire_sync_call(ex->directory->sync, pool, DIR_OP_PROPERTIES,
+                           ex_directory_ticket(ex, pool), body,
+                           EX_DIR_TIMEOUT, &status, &answer);
+    if (rc != PH_OK) {
+        return PH_ERROR;
+    }
+
+    if (status != PH_WIRE_OK) {
+        return status == PH_WIRE_NOT_FOUND ? PH_NOTFOUND : PH_ERROR;
+    }
+
+    rc = dir_properties_answer_decode_all(answer, pool, &a);
+    if (rc == PH_OK) {
+        *values_r = a.props;
+    }
+
+    return rc;
+}
+
+
 /* ---- our own ticket ---- */
 
 static void

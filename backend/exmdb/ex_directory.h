@@ -57,6 +57,11 @@ void ex_groups_get(ex_t *ex, ph_str_t address, ex_groups_pt answer,
 /* Grows with each change in the directory that we heard of; never 0. */
 uint32_t ex_directory_generation(const ex_t *ex);
 
+/* Properties of an entry that are kept in the directory, from a thread: those
+ * of the tags that it has, in pool.  PH_NOTFOUND, PH_ERROR. */
+ph_int_t ex_facts_properties(ex_t *ex, ph_pool_t *pool, uint8_t by,
+    ph_str_t key, uint32_t n, const uint32_t *tags, mapi_values_t *values_r);
+
 /* Keys of the tickets, newest first; replaced as a whole. */
 const ph_ticket_keys_t *ex_directory_keys(const ex_t *ex);
 /*

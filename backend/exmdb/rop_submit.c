@@ -2,7 +2,9 @@
 
 #include "ex_rop.h"
 #include "ex_props.h"
+#include "ex_access.h"
 #include "ex_recipient.h"
+#include "ex_represent.h"
 #include "ex_submit.h"
 
 #include <stdio.h>
@@ -17,46 +19,6 @@ static const mapi_value_t *
 rop_value(const mapi_values_t *v, uint32_t i, uint16_t type)
 {
     return MAPI_TYPE(v->v[i].tag) == type ? &v->v[i] : NULL;
-}
-
-
-/* Is the person that the client put in front this mailbox's owner? */
-static ph_int_t
-rop_represents(ex_rop_t *rop, const mapi_values_t *v, bool *ok_r)
-{
-    bool                 is_ex;
-    ph_int_t             rc;
-    ph_str_t             s;
-    dir_entry_t          e;
-    const mapi_value_t  *type, *address, *id;
-    const dir_entry_t   *owner = &rop->logon->owner->entry;
-
-    *ok_r = true;
-
-    type = rop_value(v, 0, PT_UNICODE);
-    address = rop_value(v, 1, PT_UNICODE);
-    id = rop_value(v, 2, PT_BINARY);
-
-    if (address != NULL && address->u.str.len > 0) {
-        s = address->u.str;
-        is_ex = (type != NULL) ? ph_str_ieq_c(type->u.str, "EX")
-                               : s.data[0] == '/';
-
-    } else if (id == NULL
-               || !ex_entryid_address(rop->pool, id->u.bin, &is_ex, &s))
-    {
-        return PH_OK;
-    }
-
-    if (ph_str_ieq(s, is_ex ? owner->legacy_dn : owner->address)) {
-        return PH_OK;
-    }
-
-    rc = ex_facts_fetch(rop->ex, rop->pool, is_ex ? DIR_BY_DN : DIR_BY_ADDRESS,
-                        s, &e);
-    *ok_r = (rc == PH_OK && e.user_id == owner->user_id);
-
-    return rc == PH_NOTFOUND ? PH_OK : rc;
 }
 
 
@@ -90,7 +52,8 @@ rop_submit_due(const mapi_values_t *v, uint64_t now)
 
 /* The sender's properties (MS-OXOMSG 3.2.5.1.2.1), sender and representing. */
 static ph_int_t
-rop_sender_set(ex_rop_t *rop, ex_message_t *m, bool has_id, uint64_t now)
+rop_sender_set(ex_rop_t *rop, ex_message_t *m, const ex_represented_t *r,
+    bool has_id, uint64_t now)
 {
     char                *id;
     uint8_t              rnd[16];
@@ -100,8 +63,9 @@ rop_sender_set(ex_rop_t *rop, ex_message_t *m, bool has_id, uint64_t now)
     mapi_value_t         v[16];
     mapi_values_t        values;
     store_problems_t     problems;
-    const dir_entry_t   *who = &rop->session->facts->entry;
-    const dir_entry_t   *owner = &rop->logon->owner->entry;
+    const dir_entry_t   *owner = &r->who;
+    const dir_entry_t   *who = r->send_as ? owner
+                                          : &rop->session->facts->entry;
 
     memset(v, 0, sizeof(v));
     n = 0;
@@ -206,7 +170,7 @@ rop_submit_limits(ex_rop_t *rop, ex_message_t *m)
 static uint32_t
 rop_submit(ex_rop_t *rop, ex_message_t *m)
 {
-    bool             ok, quota;
+    bool             quota;
     uint8_t          id[EX_SUBMIT_ID];
     uint32_t         ec;
     uint64_t         now;
@@ -215,6 +179,7 @@ rop_submit(ex_rop_t *rop, ex_message_t *m)
     mapi_values_t    v;
     store_actor_t    actor;
     store_submit_t   row;
+    ex_represented_t represented;
 
     static const uint32_t  wanted[] = {
         PR_SENT_REPRESENTING_ADDRTYPE, PR_SENT_REPRESENTING_EMAIL_ADDRESS,
@@ -227,7 +192,14 @@ rop_submit(ex_rop_t *rop, ex_message_t *m)
         return ecNotSupported;
     }
 
-    if (!ex_rop_is_owner(rop)) {
+    if (rop->logon->is_public) {
+        return ecNotSupported;
+    }
+
+    if (!ex_rop_is_owner(rop)
+        && !(rop->logon->delegate & (STORE_DELEGATE_SEND_AS
+                                     | STORE_DELEGATE_ON_BEHALF)))
+    {
         return ecAccessDenied;
     }
 
@@ -248,15 +220,18 @@ rop_submit(ex_rop_t *rop, ex_message_t *m)
     rc = store_message_get(rop->conn, m->msg, &tags, STORE_NO_LIMIT,
                            rop->pool, &v);
     if (rc == PH_OK) {
-        rc = rop_represents(rop, &v, &ok);
+        rc = ex_represent(rop, rop_value(&v, 0, PT_UNICODE),
+                          rop_value(&v, 1, PT_UNICODE),
+                          rop_value(&v, 2, PT_BINARY), &represented);
+    }
+
+    if (rc == PH_ERROR) {
+        /* the directory is away: the client tries again */
+        return ecServerPaused;
     }
 
     if (rc != PH_OK) {
         return ex_ec(rop, rc);
-    }
-
-    if (!ok) {
-        return ecAccessDenied;
     }
 
     now = ph_now_filetime();
@@ -265,7 +240,8 @@ rop_submit(ex_rop_t *rop, ex_message_t *m)
         return ecServerOOM;
     }
 
-    rc = rop_sender_set(rop, m, rop_value(&v, 6, PT_UNICODE) != NULL, now);
+    rc = rop_sender_set(rop, m, &represented,
+                        rop_value(&v, 6, PT_UNICODE) != NULL, now);
     quota = false;
     if (rc == PH_OK) {
         rc = store_message_save(rop->conn, m->msg, 0, &actor, &quota);
@@ -347,12 +323,18 @@ rop_abort_submit(ex_rop_t *rop, const rop_abort_submit_request_t *req,
     rop_abort_submit_response_t *res)
 {
     ph_int_t         rc;
+    uint32_t         ec;
     uint64_t         mid;
     store_submit_t   row;
 
     (void) res;
 
     mid = ex_rop_id(req->message_id);
+    ec = ex_access_item(rop, mid, STORE_ACCESS_MODIFY);
+    if (ec == ecAccessDenied) {
+        return ec;
+    }
+
     rc = store_submit_find(rop->conn, mid, rop->pool, &row);
 
     if (rc == PH_NOTFOUND) {

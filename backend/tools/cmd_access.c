@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+#define CTL_TAG_ON_BEHALF  0x8015101Fu    /* of the entry: legacy DNs */
+#define CTL_TAG_SEND_AS    0x8FFD101Fu    /* addresses */
+
 static const struct {
     const char  *name;
     uint32_t     rights;
@@ -239,8 +242,13 @@ static int delegate_list(ctl_t *c)
     return ctl_output(c, rows, "address may name");
 }
 
+static int delegate_list_change(ctl_t *c, ph_str_t mailbox, uint32_t tag,
+    ph_str_t name, bool add);
+
 static int delegate_change(ctl_t *c, uint8_t remove)
 {
+    ph_str_t                dn = ph_str_null;
+    dir_entry_t             who;
     exmdb_access_request_t  req;
     exmdb_access_answer_t   ans;
     size_t                  i;
@@ -255,6 +263,9 @@ static int delegate_change(ctl_t *c, uint8_t remove)
         return rc;
     }
     req.remove = remove;
+    if (rc == CTL_OK && access_lookup(c, c->args[1], &who) == CTL_OK) {
+        dn = who.legacy_dn;
+    }
     for (i = 0; !remove && i < ph_nelts(access_flags); i++) {
         if (ctl_option(c, access_flags[i].option) != NULL) {
             req.value |= access_flags[i].flag;
@@ -265,7 +276,73 @@ static int delegate_change(ctl_t *c, uint8_t remove)
                          "--on-behalf, --private", c->args[1]);
     }
     rc = access_call(c, &req, &ans);
+
+    /* for messages that they send from their own mailboxes */
+    if (rc == CTL_OK) {
+        rc = delegate_list_change(c, req.mailbox, CTL_TAG_SEND_AS,
+                                  req.address, (req.value & 0x02) != 0);
+    }
+    if (rc == CTL_OK && dn.len > 0) {
+        rc = delegate_list_change(c, req.mailbox, CTL_TAG_ON_BEHALF, dn,
+                                  (req.value & 0x04) != 0);
+    }
     return rc == CTL_OK ? ctl_output(c, NULL, "") : rc;
+}
+
+/* One list of the directory's entry: with the name, or without it. */
+static int delegate_list_change(ctl_t *c, ph_str_t mailbox, uint32_t tag,
+    ph_str_t name, bool add)
+{
+    dir_properties_request_t      get = { 0 };
+    dir_properties_answer_t       got;
+    dir_set_properties_request_t  set = { 0 };
+    dir_set_properties_answer_t   done;
+    mapi_value_t                  v;
+    ph_str_t                     *list;
+    uint32_t                      i, n = 0, id = tag;
+    int                           rc;
+
+    get.by = DIR_BY_ADDRESS;
+    get.key = mailbox;
+    get.tags_count = 1;
+    get.tags = &id;
+    CTL_RPC(c, CTL_DIRECTORY, DIR_OP_PROPERTIES, dir_properties, &get, &got,
+            rc);
+    if (rc != CTL_OK) {
+        return rc;
+    }
+    if (got.props.n > 0 && MAPI_TYPE(got.props.v[0].tag) == PT_MV_UNICODE) {
+        n = got.props.v[0].u.mv.n;
+    }
+    list = ph_pcalloc_array(c->pool, (size_t) n + 1, sizeof(*list));
+    if (list == NULL) {
+        return ctl_error(c, CTL_FAILED, "no memory");
+    }
+
+    memset(&v, 0, sizeof(v));
+    v.tag = tag;
+    v.u.mv.str = list;
+    for (i = 0; i < n; i++) {
+        if (!ph_str_ieq(got.props.v[0].u.mv.str[i], name)) {
+            list[v.u.mv.n++] = got.props.v[0].u.mv.str[i];
+        }
+    }
+    if (add) {
+        list[v.u.mv.n++] = name;
+    }
+    if (v.u.mv.n == n && !add) {
+        return CTL_OK;
+    }
+
+    set.by = DIR_BY_ADDRESS;
+    set.key = mailbox;
+    set.remove_count = 1;
+    set.remove = &id;
+    set.props.n = v.u.mv.n > 0;
+    set.props.v = &v;
+    CTL_RPC(c, CTL_DIRECTORY, DIR_OP_SET_PROPERTIES, dir_set_properties, &set,
+            &done, rc);
+    return rc;
 }
 
 static int delegate_set(ctl_t *c)
