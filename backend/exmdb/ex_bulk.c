@@ -129,6 +129,7 @@ ex_op_render(ex_call_t *call)
 
 /* ---- summaries ---- */
 
+
 static ph_int_t
 ex_summary(store_conn_t *conn, ph_pool_t *pool, uint64_t fid, uint64_t mid,
     const mapi_tags_t *tags, exmdb_summary_t *s)
@@ -179,8 +180,10 @@ ex_summary(store_conn_t *conn, ph_pool_t *pool, uint64_t fid, uint64_t mid,
         }
     }
 
-    s->props.n = n;
-    s->props.v = rc == PH_OK ? v.v : NULL;
+    if (rc == PH_OK) {
+        s->props.n = n;
+        s->props.v = v.v;
+    }
 
     return rc;
 }

@@ -472,6 +472,21 @@ sub put_mapi_value {
     put_value($tag & 0xFFFF, $x->[1], $ctx, $out);
 }
 
+# packed properties of the wire protocol: { tag => packed bytes }
+sub get_mapi_values {
+    my ($ctx, $in, $pos) = @_;
+    my (undef, $n, $size) = map { _num($in, $pos, $_) } qw(C V V);
+    my @dir = unpack 'V*', _take($in, $pos, 8 * $n);
+    my $data = _take($in, $pos, $size);
+    my (%at) = @dir;
+    my ($end, %v) = ($size);
+    for my $tag (sort { $at{$b} <=> $at{$a} } keys %at) {
+        $v{$tag} = substr $data, $at{$tag}, $end - $at{$tag};
+        $end = $at{$tag};
+    }
+    return \%v;
+}
+
 sub get_mapi_value {
     my ($ctx, $in, $pos) = @_;
     my $tag = _num($in, $pos, 'V');
