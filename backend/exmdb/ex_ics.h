@@ -132,6 +132,13 @@ typedef struct {
     mapi_globset_t       out_cn;       /* and their change numbers */
     uint64_t             last_id;      /* told last */
     uint64_t             last_cn;
+    store_message_t     *conflict;     /* its versions are told, one by one */
+    store_attach_t      *version;      /* the one that is told */
+    store_sync_row_t     conflict_row;
+    uint32_t             n_versions;
+    uint32_t             next_version;
+    uint32_t            *versions;     /* attachments; malloc */
+    mapi_tags_t          version_tags; /* without the versions' own flags */
 } ex_ics_download_t;
 
 /* NULL: not a synchronization's */
@@ -141,6 +148,20 @@ extern const uint8_t  ex_ics_download_id;
 /* Makers of the two streams (ex_fx_producer_t.next). */
 ph_int_t ex_ics_contents_next(ex_rop_t *rop, ex_fx_out_t *out, void *data);
 ph_int_t ex_ics_contents_recover(ex_rop_t *rop, ex_fx_out_t *out, void *data);
+/* messageChangeHeader; v: key, list and time of a version, NULL: msg's own */
+ph_int_t ex_ics_put_header(ex_rop_t *rop, ex_ics_download_t *d,
+    ex_fx_out_t *out, const store_sync_row_t *row, store_message_t *msg,
+    const mapi_values_t *v);
+/*
+ * A message in conflict is told as its versions, each a change (3.1.5.6.2.1).
+ * _begin takes msg over when it has versions: PH_OK; else PH_NOTFOUND.
+ * _version: the next one; PH_DONE.
+ */
+ph_int_t ex_ics_versions_begin(ex_rop_t *rop, ex_ics_download_t *d,
+    const store_sync_row_t *row, store_message_t *msg);
+ph_int_t ex_ics_version(ex_rop_t *rop, ex_ics_download_t *d,
+    ex_fx_out_t *out);
+void ex_ics_versions_end(ex_ics_download_t *d);
 ph_int_t ex_ics_hierarchy_next(ex_rop_t *rop, ex_fx_out_t *out, void *data);
 
 /* ---- uploads ---- */
@@ -169,6 +190,8 @@ uint32_t ex_import_save(ex_rop_t *rop, ex_message_t *m,
 void ex_import_free(ex_import_t **import);
 
 /* ---- conflicts (3.1.5.6.2) ---- */
+
+#define EX_STATUS_IN_CONFLICT  0x0800     /* in PR_MSG_STATUS */
 
 /* Does the client's version win against the server's? */
 bool ex_ics_wins(const store_version_t *client, const store_version_t *server,

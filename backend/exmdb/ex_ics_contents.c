@@ -258,12 +258,13 @@ ex_ics_begin(ex_rop_t *rop, ex_ics_download_t *d, ex_fx_out_t *out)
 /* ---- a message ---- */
 
 /* messageChangeHeader (2.2.4.3.12): five in their order, then as asked */
-static ph_int_t
+ph_int_t
 ex_ics_put_header(ex_rop_t *rop, ex_ics_download_t *d, ex_fx_out_t *out,
-    const store_sync_row_t *row, store_message_t *msg)
+    const store_sync_row_t *row, store_message_t *msg,
+    const mapi_values_t *version)
 {
     uint8_t         key[MAPI_GID];
-    uint32_t        i;
+    uint32_t        i, k;
     ph_int_t        rc;
     mapi_tags_t     tags;
     mapi_value_t    v;
@@ -281,6 +282,11 @@ ex_ics_put_header(ex_rop_t *rop, ex_ics_download_t *d, ex_fx_out_t *out,
 
     for (i = 0; rc == PH_OK && i < got.n; i++) {
         v = got.v[i];
+        for (k = 0; version != NULL && k < version->n; k++) {
+            if (version->v[k].tag == header[i]) {
+                v = version->v[k];
+            }
+        }
         if (i == 0 && (d->flags & EX_SYNC_NO_FOREIGN)) {
             mapi_gid_make(key, &store_info(store_conn_store(rop->conn))->guid,
                           row->id);
@@ -362,11 +368,18 @@ ex_ics_put_message(ex_rop_t *rop, ex_ics_download_t *d, ex_fx_out_t *out,
     if (rc == PH_OK && (d->flags & EX_SYNC_PROGRESS)) {
         rc = ex_ics_put_progress(rop, out, row);
     }
+    if (rc == PH_OK && (row->status & EX_STATUS_IN_CONFLICT)) {
+        rc = ex_ics_versions_begin(rop, d, row, msg);
+        if (rc == PH_OK) {
+            return ex_ics_version(rop, d, out);
+        }
+        rc = rc == PH_NOTFOUND ? PH_OK : rc;
+    }
     if (rc == PH_OK) {
         rc = ex_fx_put_marker(out, INCRSYNCCHG);
     }
     if (rc == PH_OK) {
-        rc = ex_ics_put_header(rop, d, out, row, msg);
+        rc = ex_ics_put_header(rop, d, out, row, msg, NULL);
     }
     if (rc == PH_OK) {
         rc = ex_fx_put_marker(out, INCRSYNCMESSAGE);
@@ -393,6 +406,13 @@ ex_ics_change(ex_rop_t *rop, ex_ics_download_t *d, ex_fx_out_t *out)
 {
     ph_int_t          rc;
     store_sync_row_t  row;
+
+    if (d->conflict != NULL) {
+        rc = ex_ics_version(rop, d, out);
+        if (rc != PH_DONE) {
+            return rc;
+        }
+    }
 
     if (!d->listed) {
         rc = ex_ics_walk(rop, d, &row);

@@ -67,6 +67,7 @@ rop_sync_close(void *source)
     ex_ics_download_t  *d = source;
 
     ex_ics_close(d->src.o.session, &d->ics);
+    ex_ics_versions_end(d);
     ex_ics_state_free(&d->final);
     store_table_close(&d->table[0]);
     store_table_close(&d->table[1]);

@@ -1,8 +1,8 @@
 /*
  * Incremental synchronization against a model: a random mix of changes on the
  * server by a second session and uploads by the client; after each quiet
- * synchronization the client's replica is the store.  Seeds are printed; more of
- * them, and others, by ICS_SEEDS=N and ICS_SEED=N.
+ * synchronization the client's replica is the store.  More seeds, others, and
+ * longer runs by ICS_SEEDS, ICS_SEED and ICS_ROUNDS.
  */
 
 #include "ics_client.h"
@@ -54,6 +54,7 @@ static struct {
     unsigned        seed;
     unsigned        restricted;    /* which restriction; 0: none */
     unsigned        syncs;
+    unsigned        conflicts;     /* that the client was told of */
     bool            noisy;         /* changes while a download runs */
     const char     *what;          /* went wrong */
 } c;
@@ -237,10 +238,51 @@ key_id(ph_str_t key)
 }
 
 
+static ph_str_t
+pcl_of(const message_t *m)
+{
+    return (ph_str_t) { m->pcl_len, m->pcl };
+}
+
+
+static void
+take(download_t *d, message_t *m)
+{
+    char  text[NAME * 2];
+
+    snprintf(text, sizeof(text), "%s%s", d->prefix, d->m.subject);
+    *m = d->m;
+    m->used = true;
+    m->folder = d->folder->id;
+    keep_text(m->subject, ph_str_c(text));
+}
+
+
+/* Two versions that do not know of each other: the later one, and both lists. */
+static void
+conflict(download_t *d, message_t *m)
+{
+    ph_str_t  pcl;
+
+    if (mapi_pcl_merge(cl_pool, pcl_of(&d->m), pcl_of(m), &pcl) != PH_OK) {
+        fx_die("lists of changes");
+    }
+    if (d->m.modified > m->modified
+        || (d->m.modified == m->modified
+            && memcmp(d->m.ck, m->ck, 16) > 0))
+    {
+        take(d, m);
+    } else {
+        m->read = d->m.read;
+    }
+    keep_bytes(m->pcl, sizeof(m->pcl), &m->pcl_len, pcl);
+    c.conflicts++;
+}
+
+
 static void
 change_end(download_t *d)
 {
-    char        text[NAME * 2];
     folder_t   *f;
     message_t  *m;
     unsigned    i;
@@ -279,16 +321,18 @@ change_end(download_t *d)
         m = message_new(d->m.id);
     } else if (m->folder != d->folder->id) {
         wrong("a message is in two folders");
-    } else if (m->modified > d->m.modified && m->pcl_len == d->m.pcl_len
-               && memcmp(m->pcl, d->m.pcl, m->pcl_len) == 0)
-    {
-        return;       /* the other side of a conflict */
+    } else {
+        switch (mapi_pcl_compare(pcl_of(&d->m), pcl_of(m))) {
+        case MAPI_PCL_CONFLICT:
+            conflict(d, m);
+            return;
+        case MAPI_PCL_INCLUDED:
+            return;       /* known, with more */
+        default:
+            break;
+        }
     }
-    snprintf(text, sizeof(text), "%s%s", d->prefix, d->m.subject);
-    *m = d->m;
-    m->used = true;
-    m->folder = d->folder->id;
-    keep_text(m->subject, ph_str_c(text));
+    take(d, m);
 }
 
 
@@ -671,6 +715,8 @@ truth_row(void *data, const mapi_values_t *row)
     keep_text(subject, MAPI_TYPE(row->v[1].tag) == PT_UNICODE
                        ? row->v[1].u.str : ph_str_lit(""));
     if (strcmp(subject, m->subject) != 0) {
+        diag("message %" PRIx64 ": \"%s\", here \"%s\"", id, subject,
+             m->subject);
         wrong("another subject");
     }
     if (row->v[2].u.i4 != m->importance) {
@@ -1673,7 +1719,7 @@ main(void)
     }
     ok(bad == 0, "seeds %u to %u: replica and store are the same", first,
        i - 1);
-    diag("%u synchronizations", c.syncs);
+    diag("%u synchronizations, %u conflicts", c.syncs, c.conflicts);
     replica_clear();
     fx_end();
     ph_pool_destroy(&cl_pool);
