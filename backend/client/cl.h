@@ -50,8 +50,9 @@ void cl_stop(cl_t *cl);
  * body is valid during the callback.  body (and mailbox) must stay until then.
  * timeout in ms.  PH_NOMEM: no answer comes.
  *
- * Calls to a mailbox are repeated until the time is over while its worker cannot
- * be reached or says BUSY: only operations that may happen twice go this way.
+ * Calls to a mailbox are repeated until the time is over while its worker
+ * cannot be reached or says BUSY: only operations that may happen twice go this
+ * way.
  */
 ph_int_t cl_directory(cl_t *cl, uint16_t op, ph_str_t body, uint64_t timeout,
     ph_wire_answer_pt answer, void *data);

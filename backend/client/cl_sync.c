@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define CL_SYNC_RETRY    100               /* ms */
-#define CL_SYNC_EARLY    60000             /* ticket: this long before its end */
+#define CL_SYNC_EARLY    60000             /* renewed this long before */
 #define CL_SYNC_TICKET   10000
 
 struct cl_sync_s {
