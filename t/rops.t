@@ -445,8 +445,11 @@ subtest 'messages' => sub {
     $m->release($one, $two);
     $o = $m->open_message($fid, $mid);
     is($o->{info}{recipient_count}, 0, 'no recipients');
-    is($m->rop('SetMessageReadFlag', { read_flags => 1 }, $o->{handle})
-        ->{hindex}, 0, 'SetMessageReadFlag');
+    my $read = $m->rop('SetMessageReadFlag', { read_flags => 4 },
+        $o->{handle});
+    is_deeply([ @$read{qw(hindex read_status_changed)} ], [ 0, 0 ],
+        'SetMessageReadFlag: only a public logon is told');
+    $m->rop('SetMessageReadFlag', { read_flags => 1 }, $o->{handle});
     $m->release($o->{handle});
 
     my $flags = sub {
@@ -548,8 +551,9 @@ subtest 'properties' => sub {
     is_ec($null, 'ecDstNullObject', 'CopyTo nowhere');
     rop_is('ecInvalidParam', 'CopyProperties', { copy_flags => 0x80,
         tags => ['PR_SUBJECT'] }, [ $h, $y->{handle} ], 'bad flags');
-    my $progress = $m->try('Progress', {}, $folder);
-    ok(defined $progress->{ec}, 'Progress');
+    my $progress = rop_is('ecSuccess', 'Progress', {}, $folder);
+    is_deeply([ @$progress{qw(completed_task_count total_task_count)} ],
+        [ 1, 1 ], 'all is done when it is answered');
     $m->release($h, $y->{handle});
     $m->rop('EmptyFolder', {}, $folder);
 };
@@ -757,14 +761,32 @@ subtest 'transport' => sub {
     my $y = $m->create_message($F{outbox}, { PR_SUBJECT => 'to nobody' });
     rop_is('MAPI_E_NO_RECIPIENTS', 'SubmitMessage', { submit_flags => 0 },
         $y->{handle}, 'without recipients');
-    my $lock = $m->try('SpoolerLockMessage', { message_id => $mid,
-        lock_state => 1 }, $store);
-    ok(defined $lock->{ec}, 'SpoolerLockMessage');
-    my $new = $m->try('TransportNewMail', { message_id => $mid,
-        folder_id => $F{outbox}, message_class => 'IPM.Note' }, $store);
-    ok(defined $new->{ec}, 'TransportNewMail');
-    my $send = $m->try('TransportSend', {}, $y->{handle});
-    ok(defined $send->{ec}, 'TransportSend: ' . ec_name($send->{ec}));
+    rop_is('ecSuccess', 'SpoolerLockMessage', { message_id => $mid,
+        lock_state => $_ }, $store, "SpoolerLockMessage $_") for 0 .. 2;
+    rop_is('ecInvalidParam', 'SpoolerLockMessage', { message_id => $mid,
+        lock_state => 3 }, $store, 'an unknown state');
+    rop_is('ecNotFound', 'SpoolerLockMessage', { message_id => eid(1, 0xFFFF),
+        lock_state => 0 }, $store, 'an unknown message');
+    rop_is('ecNotSupported', 'SpoolerLockMessage', { message_id => $mid,
+        lock_state => 0 }, $folder, 'a lock needs the logon');
+    my %mail = (folder_id => $F{outbox}, message_class => 'IPM.Note');
+    rop_is('ecSuccess', 'TransportNewMail', { message_id => $mid, %mail },
+        $store, 'TransportNewMail');
+    rop_is('ecNotFound', 'TransportNewMail', { message_id => $mid, %mail,
+        folder_id => $fid }, $store, 'a message of another folder');
+    rop_is('ecNotSupported', 'TransportNewMail', { message_id => $mid, %mail },
+        $folder, 'new mail needs the logon');
+    rop_is('MAPI_E_NO_RECIPIENTS', 'TransportSend', {}, $y->{handle},
+        'TransportSend without recipients');
+    rop_is('ecNotSupported', 'TransportSend', {}, $folder,
+        'TransportSend of a folder');
+    $m->recipients($y->{handle}, [ 1, 'Bob', 'bob@example.test' ]);
+    $m->set($y->{handle}, PR_DEFERRED_SEND_TIME =>
+        Posthorn::MAPI::filetime(time() + 3600));
+    is(rop_is('ecSuccess', 'TransportSend', {}, $y->{handle})
+        ->{no_properties_returned}, 1, 'nothing to tell');
+    rop_is('ecSuccess', 'AbortSubmit', { folder_id => $F{outbox},
+        message_id => $y->{message_id} }, $store, 'it waits as a submitted one');
     $m->release($y->{handle});
 };
 

@@ -144,6 +144,11 @@ rop_save_changes_attachment(ex_rop_t *rop,
         return ecNotSupported;
     }
 
+    /* both at once say nothing (MS-OXCMSG 3.2.5.14) */
+    if ((req->save_flags & 0x03) == 0x03) {
+        return ecNotSupported;
+    }
+
     if (!a->writable) {
         return ecAccessDenied;
     }

@@ -462,6 +462,8 @@ rop_copy_values(ex_rop_t *rop, const mapi_tags_t *tags, uint8_t flags,
 static uint32_t
 rop_copy_check(ex_rop_t *rop, uint8_t flags)
 {
+    const ex_object_t  *o;
+
     if (flags & ~(EX_COPY_MOVE | EX_COPY_NO_OVERWRITE)) {
         return ecInvalidParam;
     }
@@ -484,8 +486,12 @@ rop_copy_check(ex_rop_t *rop, uint8_t flags)
         return ecNotSupported;
     }
 
-    if (rop->in == rop->dst && rop->in->kind == EX_MESSAGE) {
-        return ecMsgCycle;
+    for (o = rop->dst; o != NULL && rop->in->kind == EX_MESSAGE;
+         o = o->parent)
+    {
+        if (o == rop->in) {
+            return ecMsgCycle;
+        }
     }
 
     return ex_props_writable(rop, rop->dst) ? 0 : ecAccessDenied;

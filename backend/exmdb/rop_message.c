@@ -354,8 +354,12 @@ rop_set_message_read_flag(ex_rop_t *rop,
     receipt = false;
     rc = store_message_set_read(rop->conn, m->msg, req->read_flags, &changed,
                                 &receipt);
-    if (rc == PH_OK) {
+    if (rc == PH_OK && rop->logon->is_public) {
+        /* a private logon is never told: what is behind it is not there
+         * (MS-OXCMSG 2.2.3.11.2) */
         res->read_status_changed = changed;
+        res->logon_id = rop->item->logon_id;
+        memcpy(res->client_data, req->client_data, sizeof(res->client_data));
     }
 
     return ex_ec(rop, rc);

@@ -388,6 +388,10 @@ rop_spooler_lock_message(ex_rop_t *rop,
 {
     (void) res;
 
+    if (rop->in->kind != EX_LOGON) {
+        return ecNotSupported;
+    }
+
     if (req->lock_state > 2) {
         return ecInvalidParam;
     }
@@ -421,11 +425,22 @@ rop_transport_new_mail(ex_rop_t *rop,
     const rop_transport_new_mail_request_t *req,
     rop_transport_new_mail_response_t *res)
 {
-    (void) rop;
-    (void) req;
+    ph_int_t               rc;
+    store_message_fact_t   fact;
+
     (void) res;
 
-    return 0;
+    if (rop->in->kind != EX_LOGON) {
+        return ecNotSupported;
+    }
+
+    /* rules have run, and clients were told, when it came */
+    rc = store_message_find(rop->conn, ex_rop_id(req->message_id), &fact);
+    if (rc == PH_OK && fact.folder != ex_rop_id(req->folder_id)) {
+        rc = PH_NOTFOUND;
+    }
+
+    return ex_ec(rop, rc);
 }
 
 

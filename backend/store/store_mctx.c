@@ -246,6 +246,24 @@ store_mctx_key(store_mctx_t *ctx, uint32_t tag, ph_pool_t *pool,
     }
 }
 
+/* PR_LOCALE_ID is that of the message (MS-OXCMSG 3.2.5.2). */
+static ph_int_t
+store_mctx_locale(store_mctx_t *ctx, ph_pool_t *pool, mapi_value_t *v)
+{
+    store_stored_t  s;
+
+    if (store_mctx_stored(ctx, PR_MESSAGE_LOCALE_ID, pool, &s) != PH_OK
+        || MAPI_TYPE(s.v->tag) != PT_LONG)
+    {
+        return PH_NOTFOUND;
+    }
+    *v = *s.v;
+    v->tag = PR_LOCALE_ID;
+
+    return PH_OK;
+}
+
+
 static ph_int_t
 store_mctx_compute(store_mctx_t *ctx, uint32_t tag, ph_pool_t *pool,
     mapi_value_t *v)
@@ -288,6 +306,8 @@ store_mctx_compute(store_mctx_t *ctx, uint32_t tag, ph_pool_t *pool,
                    ? store_mctx_svreid(ctx, pool, v) : PH_NOTFOUND;
         }
         return store_mctx_key(ctx, tag, pool, v);
+    case MAPI_ID(PR_LOCALE_ID):
+        return store_mctx_locale(ctx, pool, v);
     case MAPI_ID(PR_SUBJECT):
         return store_mctx_subject(ctx, pool, v);
     case MAPI_ID(PR_MESSAGE_SIZE):
