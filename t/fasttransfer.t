@@ -664,6 +664,54 @@ subtest 'changes meanwhile' => sub {
     $other->disconnect;
 };
 
+subtest 'a message that cannot be read' => sub {
+    my $work = $alice->create_folder($alice->open_folder('ipm_subtree'),
+        'damaged');
+    my $blobs = $t->dir . '/mailboxes/' . $t->domain . '/alice/blobs';
+    my %old = map { $_ => 1 } glob("$blobs/*/*");
+    my @ids = map {
+        my $n = $_;
+        rich($alice, $work->{folder_id}, "d$n", more => sub {
+            attach($alice, $_[0], "$n$blob") if $n == 2;
+        });
+    } 1 .. 3;
+    my ($file) = grep { !$old{$_} } glob("$blobs/*/*");
+    ok($file, 'its content is a file') or return;
+    rename $file, "$file.away" or die "$file: $!";
+    my $x = fx_source($alice, 'CopyMessages', $work->{handle},
+        message_ids => \@ids);
+    my $r;
+    do {
+        $r = $alice->try('FastTransferSourceGetBuffer',
+            { buffer_size => 0x4000 }, $x);
+    } while !$r->{ec} && $r->{transfer_status} == 1;
+    isnt($r->{ec}, 0, 'it fails: ' . ec_name($r->{ec}));
+    is($r->{transfer_status}, 0, 'with the status of an error');
+    is($r->{data}, '', 'and without data');
+    is($alice->try('FastTransferSourceGetBuffer', { buffer_size => 0x4000 },
+        $x)->{ec}, $r->{ec}, 'and again');
+    $x = fx_source($alice, 'CopyMessages', $work->{handle},
+        message_ids => \@ids, send_options => 5);
+    my $data = fx_read($alice, $x);
+    my @e = elements($data);
+    my ($i) = grep { ($e[$_]{marker} || '') eq 'FXERRORINFO' } 0 .. $#e;
+    ok(defined $i, 'in recovery mode it is told');
+    my ($info) = $e[ $i + 1 ]{value};
+    is($e[ $i + 1 ]{tag}, 0x00000102, 'with its ExtendedErrorInfo');
+    is(unpack('x4 V', $info), $r->{ec}, 'that has the error');
+    is(substr($info, 48, 6), substr(pack('Q<', $ids[1]), 2), 'and the message');
+    is($e[ $i + 2 ]{marker}, 'STARTMESSAGE', 'and goes on with the next');
+    my $to = target('recovered');
+    fx_write($bob, fx_dest($bob, 3, $to->{handle}), $data, 700);
+    is(join(' ', sort map { $_->{PR_SUBJECT} } $bob->contents($to->{handle},
+        [ 'PR_SUBJECT' ])), 'd1 d3', 'the others come over');
+    rename "$file.away", $file or die "$file: $!";
+    $data = fx_read($alice, fx_source($alice, 'CopyMessages',
+        $work->{handle}, message_ids => \@ids));
+    is(scalar(() = markers(elements($data)) =~ /STARTMESSAGE/g), 3,
+        'now it can be read again');
+};
+
 subtest 'rights' => sub {
     my $work = $alice->create_folder($alice->open_folder('ipm_subtree'),
         'shared');

@@ -45,15 +45,17 @@ typedef struct {
 static ph_int_t ex_fx_list_step(ex_rop_t *rop, ex_fx_out_t *out,
     ex_fx_frame_t *frame);
 static void ex_fx_list_close(ex_fx_frame_t *frame);
+static void ex_fx_list_recover(ex_fx_frame_t *frame);
 static ph_int_t ex_fx_folder_step(ex_rop_t *rop, ex_fx_out_t *out,
     ex_fx_frame_t *frame);
 
 static const ex_fx_class_t  ex_fx_list_class = {
-    sizeof(ex_fx_list_t), ex_fx_list_step, ex_fx_list_close, true
+    sizeof(ex_fx_list_t), ex_fx_list_step, ex_fx_list_close,
+    ex_fx_list_recover
 };
 
 static const ex_fx_class_t  ex_fx_folder_class = {
-    sizeof(ex_fx_folder_t), ex_fx_folder_step, NULL, false
+    sizeof(ex_fx_folder_t), ex_fx_folder_step, NULL, NULL
 };
 
 
@@ -93,7 +95,9 @@ ex_fx_list_more(ex_rop_t *rop, ex_fx_list_t *l)
 
     rc = store_table_query(rop->conn, l->table, 0, EX_FX_BATCH,
                            ex_fx_list_row, l, &n, &origin);
-    l->last = n == 0 || origin == STORE_SEEK_END;
+    /* a table that fails would fail for ever: the list ends */
+    l->last = rc != PH_OK || n == 0 || origin == STORE_SEEK_END;
+    l->n = rc == PH_OK ? l->n : 0;
 
     return rc;
 }
@@ -164,6 +168,14 @@ ex_fx_list_step(ex_rop_t *rop, ex_fx_out_t *out, ex_fx_frame_t *frame)
     }
 
     return ex_fx_list_message(rop, out, l, l->mids[l->next++]);
+}
+
+
+/* The receiver has dropped the message: it does not end any more. */
+static void
+ex_fx_list_recover(ex_fx_frame_t *frame)
+{
+    ((ex_fx_list_t *) frame)->open = false;
 }
 
 

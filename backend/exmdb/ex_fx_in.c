@@ -200,10 +200,13 @@ ex_fx_in_folder_make(ex_fx_in_t *in, ex_fx_target_t *t)
     f.actor = in->actor;
 
     existed = false;
+    in->writing = true;
     rc = store_folder_create(in->rop->conn, &f, &fid, &existed);
     if (rc != PH_OK) {
         return rc;
     }
+
+    in->writing = false;
 
     t->fid = fid;
     t->made = true;
@@ -328,7 +331,9 @@ ex_fx_in_folder_clear(ex_fx_in_t *in, uint64_t fid, unsigned flags)
             }
         }
 
+        in->writing = true;
         rc = store_messages_delete(in->rop->conn, fid, false, k, ids, &many);
+        in->writing = rc != PH_OK;
     }
 
     store_table_close(&table);
@@ -393,10 +398,12 @@ ex_fx_in_message_end(ex_fx_in_t *in, ex_fx_target_kind_t kind)
     quota = false;
     rc = ex_fx_in_flush(in, t);
     if (rc == PH_OK) {
+        in->writing = kind == EX_FX_T_MESSAGE;
         rc = store_message_save(in->rop->conn, t->msg,
                                 kind == EX_FX_T_EMBEDDED ? STORE_SAVE_FORCE
                                                          : 0,
                                 &in->actor, &quota);
+        in->writing = in->writing && rc != PH_OK;
     }
 
     if (rc == PH_NOSPACE && quota) {
@@ -789,6 +796,12 @@ ex_fx_in_put(ex_rop_t *rop, ex_fx_in_t *in, ph_str_t bytes, size_t *used_r)
     }
 
     ph_pool_reset(in->scratch);
+
+    if (rc == PH_NOMEM && !in->writing) {
+        /* an object that has its limit is an error of this upload alone, and
+         * costs nobody the transaction */
+        rc = PH_TOOBIG;
+    }
 
     if (rc != PH_OK) {
         in->ec = in->detail != 0 ? in->detail

@@ -53,6 +53,7 @@ struct ex_fx_in_s {
     uint8_t            operation;
     bool               top_seen;     /* CopyFolder: its one folder came */
     bool               error_info;   /* its value is to be skipped */
+    bool               writing;      /* the database is being changed */
     uint32_t           ec;           /* failed; told again and again */
     uint32_t           detail;       /* a better error than the result */
     ph_pool_t         *scratch;

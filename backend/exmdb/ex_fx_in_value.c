@@ -23,10 +23,13 @@ ex_fx_in_name_id(ex_fx_in_t *in, const mapi_propname_t *name, uint16_t *id_r)
         }
     }
 
+    in->writing = true;
     rc = store_named_ids(in->rop->conn, true, 1, name, id_r);
     if (rc != PH_OK) {
         return rc;
     }
+
+    in->writing = false;
 
     if (in->n_names == EX_FX_IN_NAMES) {
         return PH_OK;
@@ -177,8 +180,10 @@ ex_fx_in_flush(ex_fx_in_t *in, ex_fx_target_t *t)
             rc = PH_DENIED;
 
         } else if (n > 0) {
+            in->writing = true;
             rc = store_folder_set(in->rop->conn, t->fid, &values, true,
                                   in->scratch, &problems);
+            in->writing = rc != PH_OK;
         }
         break;
     }
@@ -532,7 +537,9 @@ ex_fx_in_end(void *data)
         }
 
         if (rc == PH_OK) {
+            in->writing = ex_fx_in_top(in)->kind == EX_FX_T_FOLDER;
             rc = store_stream_commit(in->rop->conn, in->stream);
+            in->writing = in->writing && rc != PH_OK;
         }
         break;
 

@@ -21,7 +21,8 @@ typedef struct {
     /* PH_OK: something was put, or is on top now; PH_DONE: it is complete */
     ph_int_t  (*step)(ex_rop_t *rop, ex_fx_out_t *out, ex_fx_frame_t *f);
     void      (*close)(ex_fx_frame_t *f);
-    bool       recovers;      /* goes on behind an errorInfo */
+    /* goes on behind an errorInfo; NULL: what is below has to */
+    void     (*recover)(ex_fx_frame_t *f);
 } ex_fx_class_t;
 
 struct ex_fx_frame_s {
@@ -46,8 +47,7 @@ struct ex_fx_out_s {
     uint64_t                 fid;          /* what is told now */
     uint64_t                 mid;
 
-    const ex_execute_t      *rights_of;    /* the two below were asked in */
-    uint64_t                 rights_fid;
+    uint64_t                 rights_fid;   /* asked for in this buffer */
     uint32_t                 rights;
 
     store_stream_t          *stream;       /* of the large value */
@@ -61,7 +61,7 @@ struct ex_fx_out_s {
 /* A frame on top, zeroed; NULL: no memory, or too deep (PH_TOOBIG then). */
 ph_int_t ex_fx_push(ex_fx_out_t *out, const ex_fx_class_t *class,
     ex_fx_frame_t **f_r);
-/* Rights on a folder, asked once an Execute. */
+/* Rights on a folder, asked once a buffer. */
 uint32_t ex_fx_rights(ex_rop_t *rop, ex_fx_out_t *out, uint64_t fid);
 
 /* ---- propList of any object (ex_fx_values.c) ---- */

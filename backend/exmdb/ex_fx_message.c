@@ -53,11 +53,11 @@ static ph_int_t ex_fx_attach_step(ex_rop_t *rop, ex_fx_out_t *out,
 static void ex_fx_attach_close(ex_fx_frame_t *frame);
 
 static const ex_fx_class_t  ex_fx_message_class = {
-    sizeof(ex_fx_message_t), ex_fx_message_step, ex_fx_message_close, false
+    sizeof(ex_fx_message_t), ex_fx_message_step, ex_fx_message_close, NULL
 };
 
 static const ex_fx_class_t  ex_fx_attach_class = {
-    sizeof(ex_fx_attach_t), ex_fx_attach_step, ex_fx_attach_close, false
+    sizeof(ex_fx_attach_t), ex_fx_attach_step, ex_fx_attach_close, NULL
 };
 
 

@@ -143,9 +143,8 @@ ex_fx_out_progress(ex_fx_out_t *out, uint64_t done, uint64_t total)
 uint32_t
 ex_fx_rights(ex_rop_t *rop, ex_fx_out_t *out, uint64_t fid)
 {
-    if (out->rights_of != rop->x || out->rights_fid != fid) {
+    if (out->rights_fid != fid) {
         out->rights = ex_rop_rights(rop, fid);
-        out->rights_of = rop->x;
         out->rights_fid = fid;
     }
 
@@ -281,7 +280,8 @@ ex_fx_recover(ex_rop_t *rop, ex_fx_out_t *out, ph_int_t failed)
     mapi_fx_writer_drop(&out->w);
 
     do {
-        if (out->top->class->recovers) {
+        if (out->top->class->recover != NULL) {
+            out->top->class->recover(out->top);
             return ex_fx_put_error(rop, out, ex_ec(rop, failed));
         }
 
@@ -340,6 +340,7 @@ ex_fx_out_fill(ex_rop_t *rop, ex_fx_out_t *out, uint8_t *buf, size_t size,
 
     *n_r = 0;
     *done_r = false;
+    out->rights_fid = 0;
 
     while (out->failed == PH_OK) {
         rc = mapi_fx_take(&out->w, buf + *n_r, size - *n_r, &n);

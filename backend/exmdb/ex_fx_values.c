@@ -206,10 +206,6 @@ ex_fx_put_stream(ex_rop_t *rop, ex_fx_out_t *out,
     }
 
     rc = access->stream(rop->conn, object, tag, &out->stream);
-    if (rc == PH_NOTFOUND) {
-        return PH_OK;
-    }
-
     if (rc != PH_OK) {
         return rc;
     }
