@@ -745,6 +745,32 @@ subtest 'notifications' => sub {
     $other->disconnect;
 };
 
+subtest 'read receipts' => sub {
+    my $mid = new_message('tell me', props => { PR_MESSAGE_FLAGS => 8,
+        PR_READ_RECEIPT_REQUESTED => 1, PR_SENT_REPRESENTING_NAME => 'Asker',
+        PR_SENT_REPRESENTING_SMTP_ADDRESS => 'asker@example.net' });
+    my $sent = sub {
+        return grep { $_->{PR_SUBJECT} eq 'Read: tell me' }
+            $m->contents($m->open_folder('outbox'),
+                [qw(PR_SUBJECT PR_MESSAGE_CLASS PidTagMid)]);
+    };
+    my $o = $m->open_message($fid, $mid, 1)->{handle};
+    rop_is('ecSuccess', 'SetMessageReadFlag', { read_flags => 4 }, $o,
+        'unread');
+    is(scalar($sent->()), 0, 'no receipt for an unread message');
+    rop_is('ecSuccess', 'SetMessageReadFlag', { read_flags => 0 }, $o,
+        'read');
+    my @r = $sent->();
+    is(scalar @r, 1, 'a receipt in the queue');
+    is($r[0]{PR_MESSAGE_CLASS}, 'REPORT.IPM.Note.IPNRN', 'its class');
+    my $report = $m->open_message($F{outbox}, $r[0]{PidTagMid}, 0);
+    is($report->{info}{recipient_count}, 1, 'to who asked');
+    $m->release($report->{handle});
+    $m->rop('SetMessageReadFlag', { read_flags => $_ }, $o) for 4, 0;
+    is(scalar($sent->()), 1, 'only once');
+    $m->release($o);
+};
+
 subtest 'transport' => sub {
     my $x = $m->create_message($F{outbox}, { PR_SUBJECT => 'later',
         PR_DEFERRED_SEND_TIME => Posthorn::MAPI::filetime(time() + 3600) },

@@ -1,6 +1,7 @@
 /* Folders (MS-OXCFOLD). */
 
 #include "ex_rop.h"
+#include "ex_receipt.h"
 #include "ex_access.h"
 
 #define EX_OPEN_SOFT_DELETED  0x04
@@ -707,6 +708,12 @@ rop_set_read_flags(ex_rop_t *rop, const rop_set_read_flags_request_t *req,
                                      &receipts, &many);
     } else {
         memset(&many, 0, sizeof(many));
+        n_receipts = 0;
+        receipts = NULL;
+    }
+
+    if (rc == PH_OK) {
+        rc = ex_receipts_send(rop, n_receipts, receipts);
     }
 
     if (rc == PH_OK) {

@@ -1,6 +1,7 @@
 /* Messages (MS-OXCMSG 2.2.3). */
 
 #include "ex_rop.h"
+#include "ex_receipt.h"
 #include "ex_access.h"
 #include "ex_ics.h"
 #include "rop_recipient.h"
@@ -330,6 +331,7 @@ rop_set_message_read_flag(ex_rop_t *rop,
     bool           changed, receipt;
     uint32_t       ec;
     ph_int_t       rc;
+    uint64_t       mid;
     ex_message_t  *m;
 
     m = ex_rop_message(rop);
@@ -354,6 +356,11 @@ rop_set_message_read_flag(ex_rop_t *rop,
     receipt = false;
     rc = store_message_set_read(rop->conn, m->msg, req->read_flags, &changed,
                                 &receipt);
+    if (rc == PH_OK && receipt) {
+        mid = store_message_fact(m->msg)->id;
+        rc = ex_receipts_send(rop, 1, &mid);
+    }
+
     if (rc == PH_OK && rop->logon->is_public) {
         /* a private logon is never told: what is behind it is not there
          * (MS-OXCMSG 2.2.3.11.2) */
