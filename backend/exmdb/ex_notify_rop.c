@@ -407,6 +407,12 @@ ex_notify_append(ex_execute_t *x, store_conn_t *conn)
         o = ex_object_find(x->session, note->handle);
         may = o != NULL ? ex_note_may(conn, note, o) : EX_NOTE_NO;
 
+        if (may == EX_NOTE_YES && note->data == NULL && o->kind == EX_TABLE
+            && ((ex_table_t *) o)->sub == NULL)
+        {
+            may = EX_NOTE_NO;       /* reset, and not read since */
+        }
+
         if (may == EX_NOTE_LATER) {
             p = &note->next;        /* an Execute of its mailbox tells it */
             continue;
