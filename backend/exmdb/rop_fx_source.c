@@ -414,6 +414,7 @@ rop_fast_transfer_source_get_buffer(ex_rop_t *rop,
         return s->ec;
     }
 
+    s->done = done;
     res->transfer_status = done ? EX_FX_DONE : EX_FX_PARTIAL;
     res->data.data = buf;
     res->data.len = n;

@@ -2,6 +2,7 @@
 
 #include "store_table_int.h"
 #include "store_sync.h"
+#include "store_viewer.h"
 
 
 ph_int_t
@@ -70,6 +71,26 @@ ph_int_t
 store_sync_read(store_conn_t *conn, uint64_t fid, uint64_t after,
     uint64_t upto, uint32_t max, store_sync_row_t *rows, uint32_t *n_r)
 {
+    uint64_t       reader;
+    ph_int_t       rc;
+    sqlite3_stmt  *s;
+
+    /* in a public store each user has read what he has read */
+    if (store_reader_own(conn)) {
+        *n_r = 0;
+        store_try(store_reader(conn, false, &reader));
+        if (reader == 0) {
+            return PH_OK;
+        }
+        store_try(store_q(conn, SQL_SYNC_READ_OWN, &s, "uuuuu", reader, fid,
+                          after, upto, (uint64_t) max));
+        while ((rc = store_step(conn, s)) == PH_OK && *n_r < max) {
+            store_sync_row(s, &rows[(*n_r)++]);
+        }
+        store_done(conn, &s);
+        return rc == PH_DONE ? PH_OK : rc;
+    }
+
     return store_sync_rows(conn, SQL_SYNC_READ, fid, after, upto, max, rows,
                            n_r);
 }

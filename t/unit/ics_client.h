@@ -160,7 +160,7 @@ cl_folder(ex_session_t *s, uint32_t logon, uint64_t fid)
 }
 
 
-static uint32_t
+static inline uint32_t
 cl_set(ex_session_t *s, uint32_t h, uint32_t n, mapi_value_t *v)
 {
     rop_set_properties_request_t  r;
@@ -174,7 +174,7 @@ cl_set(ex_session_t *s, uint32_t h, uint32_t n, mapi_value_t *v)
 }
 
 
-static uint64_t
+static inline uint64_t
 cl_save(ex_session_t *s, uint32_t h, uint32_t *ec_r)
 {
     rop_save_changes_message_request_t   r = { 0 };
@@ -239,6 +239,7 @@ struct cl_stream_s {
     void  (*between)(cl_stream_t *st);      /* GetBuffers; may be NULL */
     void   *data;
     bool    ended;
+    bool    lean;                           /* forget what calls gave */
     uint64_t bytes;
 };
 
@@ -327,6 +328,9 @@ cl_read(ex_session_t *s, uint32_t h, uint16_t size, cl_stream_t *st)
         }
         if (st->between != NULL) {
             st->between(st);
+        }
+        if (st->lean) {
+            ph_pool_reset(cl_pool);
         }
     }
     if (ec == 0 && !mapi_fx_parser_idle(&parser)) {

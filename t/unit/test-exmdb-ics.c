@@ -258,7 +258,7 @@ take(download_t *d, message_t *m)
 }
 
 
-/* Two versions that do not know of each other: the later one, and both lists. */
+/* Two versions that do not know of each other: the later, and both lists. */
 static void
 conflict(download_t *d, message_t *m)
 {
