@@ -2,6 +2,7 @@
 
 #include "ex_access.h"
 #include "ex_ics.h"
+#include "ex_receipt.h"
 
 #include <stdlib.h>
 
@@ -683,7 +684,8 @@ rop_synchronization_import_read_state_changes(ex_rop_t *rop,
     const rop_synchronization_import_read_state_changes_request_t *req,
     rop_synchronization_import_read_state_changes_response_t *res)
 {
-    uint32_t               i, n, k, ec;
+    uint32_t               i, n, k, ec, n_receipts;
+    uint64_t              *receipts, *due;
     ph_int_t               rc;
     store_many_t           many;
     ex_collector_t        *c;
@@ -720,11 +722,20 @@ rop_synchronization_import_read_state_changes(ex_rop_t *rop,
         list[k++] = list[i];
     }
 
+    n = 0;
+    due = ph_pcalloc_array(rop->pool, k, sizeof(*due));
+    if (due == NULL) {
+        return ecServerOOM;
+    }
+
     for (i = 0; i < k; i++) {
         rc = store_messages_set_read(rop->conn, c->ics.fid,
                                      list[i].read ? 0 : EX_RF_CLEAR_READ, 1,
-                                     &list[i].mid, rop->pool, NULL, NULL,
-                                     &many);
+                                     &list[i].mid, rop->pool, &n_receipts,
+                                     &receipts, &many);
+        if (rc == PH_OK && n_receipts > 0) {
+            due[n++] = list[i].mid;
+        }
         if (rc == PH_OK) {
             rc = store_message_find(rop->conn, list[i].mid, &fact);
         }
@@ -742,7 +753,7 @@ rop_synchronization_import_read_state_changes(ex_rop_t *rop,
         }
     }
 
-    return 0;
+    return n > 0 ? ex_ec(rop, ex_receipts_send(rop, n, due)) : 0;
 }
 
 
