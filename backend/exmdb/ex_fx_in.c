@@ -686,7 +686,10 @@ ex_fx_in_del_prop(ex_fx_in_t *in, uint32_t tag)
                ? ex_fx_in_delete_attachments(in, t->msg) : PH_INVALID;
     }
 
-    if (t->kind != EX_FX_T_FOLDER) {
+    /* lists of messages, and what topFolder stands in, only add */
+    if (t->kind != EX_FX_T_FOLDER
+        || (t->root && in->operation >= EX_FX_COPY_MESSAGES))
+    {
         return PH_INVALID;
     }
 

@@ -100,7 +100,7 @@ $m->rop('WriteStream', { data => $piece }, $s)
 $m->rop('CommitStream', {}, $s);
 $m->release($s);
 my ($r_fx) = timed('KiB of an attachment', $mib * 1024, sub {
-    fx_read_packed($m, fx_source($m, 'CopyTo', $at)) });
+    fx_read_packed($m, fx_source($m, 'CopyTo', $at), flags => 5) });
 my ($r_read) = timed('the same, ReadStream', $mib * 1024, sub {
     my $x = $m->rop('OpenStream', { tag => PR('PR_ATTACH_DATA_BIN'),
         open_mode_flags => 0 }, $at)->{handle};

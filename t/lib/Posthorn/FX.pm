@@ -254,7 +254,7 @@ sub fx_read {
 }
 
 # The same with packed answers (MS-OXCRPC 3.1.4.2.1.2.2); returns the stream and
-# the number of requests.
+# the number of requests.  %o: flags (5: without compression).
 sub fx_read_packed {
     my ($m, $h, %o) = @_;
     my @req = ('FastTransferSourceGetBuffer',
@@ -262,7 +262,8 @@ sub fx_read_packed {
     my ($out, $n) = ('', 0);
     while (1) {
         $n++;
-        my @r = $m->batch({ flags => 4, max_rop_out => 0x40000 }, [ @req ]);
+        my @r = $m->batch({ flags => $o{flags} // 4,
+            max_rop_out => 0x40000 }, [ @req ]);
         for my $part (@{ $m->{parts} }[1 .. $#{ $m->{parts} }]) {
             my $b = Posthorn::ROP->new;
             $b->add(@req);
