@@ -812,7 +812,7 @@ subtest 'transport' => sub {
     is(rop_is('ecSuccess', 'TransportSend', {}, $y->{handle})
         ->{no_properties_returned}, 1, 'nothing to tell');
     rop_is('ecSuccess', 'AbortSubmit', { folder_id => $F{outbox},
-        message_id => $y->{message_id} }, $store, 'it waits as a submitted one');
+        message_id => $y->{message_id} }, $store, 'it waits in the queue');
     $m->release($y->{handle});
 };
 

@@ -425,8 +425,8 @@ test_objects(uint8_t id, const body_t *list, uint32_t n)
             for (b = 0; b < (n_handles > 1 ? 3u : 1u); b++) {
                 static const int  second[] = { H_DST, H_MESSAGE, H_NEVER };
 
-                ec = send_rop(id, handle[a], handle[second[b]], list[i].data,
-                          list[i].len, true);
+                ec = send_rop(id, handle[a], handle[second[b]],
+                              list[i].data, list[i].len, true);
                 if (ec == 0 && after_is_answered(2)) {
                     continue;
                 }
@@ -460,8 +460,8 @@ test_bytes(uint8_t id, const body_t *list, uint32_t n)
     for (i = 0; i < n && codec; i++) {
         for (at = 0; at < list[i].len; at++) {
             if (!body_whole(codec, list[i].data, at, &used)) {
-                ec = send_rop(id, handle[H_MESSAGE], handle[H_DST], list[i].data,
-                          at, false);
+                ec = send_rop(id, handle[H_MESSAGE], handle[H_DST],
+                              list[i].data, at, false);
                 if (ec == 0 || ec >= 0xFFFFFFFEu) {
                     failed++;
                     diag("%s cut at %zu: %08x", rop_infos[id].name, at, ec);
@@ -470,8 +470,8 @@ test_bytes(uint8_t id, const body_t *list, uint32_t n)
             for (k = 0; k < sizeof(with); k++) {
                 memcpy(data, list[i].data, list[i].len);
                 data[at] = with[k];
-                ec = send_rop(id, handle[(at + k) % H_OBJECTS], handle[H_DST],
-                          data, list[i].len, true);
+                ec = send_rop(id, handle[(at + k) % H_OBJECTS],
+                              handle[H_DST], data, list[i].len, true);
                 if (ec >= 0xFFFFFFFEu) {
                     failed++;
                     diag("%s, byte %zu is %02x: %08x", rop_infos[id].name, at,
