@@ -319,3 +319,17 @@ ex_access_below(ex_rop_t *rop, uint64_t fid, uint32_t right, bool *yes_r)
 
     return rc;
 }
+
+
+bool
+ex_access_known(uint8_t rop)
+{
+    return ex_access_rules[rop].what != EX_ACCESS_UNKNOWN;
+}
+
+
+bool
+ex_access_decides(uint8_t rop)
+{
+    return ex_access_rules[rop].what == EX_ACCESS_SELF;
+}

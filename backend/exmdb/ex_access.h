@@ -45,4 +45,9 @@ ph_int_t ex_access_logon(store_conn_t *conn, ex_session_t *session,
 bool ex_access_is(const ex_session_t *session, ph_str_t address,
     bool *group_r);
 
+/* Has ex_access.def a line for this RopId, and does it leave the decision to the
+ * handler? */
+bool ex_access_known(uint8_t rop);
+bool ex_access_decides(uint8_t rop);
+
 #endif
