@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# Other people's mailboxes, public folders, delegates: end to end, with mailboxes
-# spread over several workers, so that logons cross from one to another.
+# Other people's mailboxes, public folders, delegates: end to end, with
+# mailboxes spread over several workers, so that logons cross from one to
+# another.
 
 use strict;
 use warnings;
@@ -126,7 +127,8 @@ subtest 'a folder of another mailbox' => sub {
 
         # his open handles notice that the right is gone
         rights($name, 'none');
-        rop_is($m, 'ecAccessDenied', 'QueryRows', { flags => 0, forward_read => 1, row_count => 10 }, $table,
+        rop_is($m, 'ecAccessDenied', 'QueryRows', { flags => 0,
+            forward_read => 1, row_count => 10 }, $table,
             "$name: no more rows", logon_id => 5);
     }
 };

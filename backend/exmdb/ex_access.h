@@ -2,8 +2,8 @@
  * Who may do what (MS-OXCPERM 2.2.7, 3.2.4.1).
  *
  * A logon is its mailbox owner's, or another user's.  For the latter every ROP
- * is checked before its handler runs (ex_access.def); what depends on the items,
- * handlers check with the functions here.  Rights are read from the database
+ * is checked before its handler runs (ex_access.def); what depends on the
+ * items, handlers check with the functions here.  Rights are read from the database
  * each time: a change counts from the next ROP on, in every session.
  */
 
@@ -45,8 +45,8 @@ ph_int_t ex_access_logon(store_conn_t *conn, ex_session_t *session,
 bool ex_access_is(const ex_session_t *session, ph_str_t address,
     bool *group_r);
 
-/* Has ex_access.def a line for this RopId, and does it leave the decision to the
- * handler? */
+/* Has ex_access.def a line for this RopId, and does it leave the decision to
+ * the handler? */
 bool ex_access_known(uint8_t rop);
 bool ex_access_decides(uint8_t rop);
 

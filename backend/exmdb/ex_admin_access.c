@@ -39,7 +39,8 @@ ex_access_row(ex_admin_access_t *d)
 }
 
 
-/* The folder that the request names: "/" divides names below the IPM subtree. */
+/* The folder that the request names: "/" divides names below the IPM
+ * subtree. */
 static ph_int_t
 ex_access_path(ex_admin_access_t *d, uint64_t *fid_r, ph_str_t *last_r)
 {

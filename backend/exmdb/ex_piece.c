@@ -1,4 +1,4 @@
-/* Logons from other workers: the side that owns the mailbox; see ex_remote.h. */
+/* Logons from other workers: the side that owns the mailbox (ex_remote.h). */
 
 #include "ex_remote.h"
 

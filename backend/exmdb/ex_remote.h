@@ -1,9 +1,9 @@
 /*
  * Logons to mailboxes that another worker of this node owns.
  *
- * The ROPs of such a logon are passed on: the session has one of its own in that
- * worker (op `emsmdb_attach`), a run of ROPs goes there as it came, with handles
- * translated (`emsmdb_piece`), and responses come back as they are.  Here stand
+ * The ROPs of such a logon are passed on: the session has one of its own in
+ * that worker (op `emsmdb_attach`), a run of ROPs goes there as it came, with
+ * handles translated (`emsmdb_piece`), and responses come back as they are.  Here stand
  * stubs for the objects there.  Notifications come with the pieces; while the
  * client waits for some, we wait for them there.
  *
@@ -35,8 +35,8 @@ typedef struct {
     uint32_t     there;           /* its handle in the other worker */
 } ex_stub_t;
 
-/* Runs items next .. stop there, then calls done. The remote of a Logon is found
- * or made by its worker.  What fails ends the session (x->lost). */
+/* Runs items next .. stop there, then calls done. The remote of a Logon is
+ * found or made by its worker.  What fails ends the session (x->lost). */
 void ex_remote_run(ex_execute_t *x, ex_remote_t *r,
     void (*done)(ex_execute_t *x));
 /* NULL: no memory */
@@ -44,7 +44,7 @@ ex_remote_t *ex_remote_get(ex_session_t *s, uint16_t worker);
 /* One that has something to tell and was not asked in this request. */
 ex_remote_t *ex_remote_pending(const ex_session_t *s);
 
-/* The client waits: we wait at all workers. true: something is there already. */
+/* The client waits: we wait at all workers. true: something is there. */
 bool ex_remote_wait(ex_session_t *s, ph_str_t ticket);
 /* Tells idle sessions elsewhere that ours is alive. */
 void ex_remote_keep(ex_session_t *s, ph_str_t ticket);

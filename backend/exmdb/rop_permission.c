@@ -220,9 +220,20 @@ rop_member_change(ex_rop_t *rop, uint64_t fid,
     rights = (r != NULL) ? (uint32_t) r->u.i4 : 0;
 
     if (row->flags & EX_ROW_ADD) {
-        return rop_member_add(rop, fid, &props,
-                              free_busy ? rights
-                                        : rights & ~EX_RIGHTS_FREE_BUSY);
+        if (!free_busy) {
+            rights &= ~EX_RIGHTS_FREE_BUSY;
+
+            /* of the calendar who is listed sees it is taken; a reader, by
+             * what */
+            if (fid == STORE_CALENDAR && !rop->logon->is_public) {
+                rights |= STORE_RIGHT_FB_SIMPLE;
+                if (rights & STORE_RIGHT_READ_ANY) {
+                    rights |= STORE_RIGHT_FB_DETAILED;
+                }
+            }
+        }
+
+        return rop_member_add(rop, fid, &props, rights);
     }
 
     id = mapi_find(&props, PR_MEMBER_ID);

@@ -1,8 +1,8 @@
 /*
- * Rights: each right alone, times each operation, times items of the user's own
- * and of others, run by a second user's session on handles that he opened while
- * he had every right (MS-OXCPERM 2.2.7).  What must come out is computed from the
- * table below.  The last tests find ROPs that nobody thought of.
+ * Rights: each right alone, times each operation, times items of the user's
+ * own and of others, run by a second user's session on handles that he opened
+ * while he had every right (MS-OXCPERM 2.2.7).  What must come out is computed
+ * from the table below.  The last tests find ROPs that nobody thought of.
  */
 
 #include "tap.h"
