@@ -241,4 +241,5 @@ SKIP: {
 
 is_deeply([ $t->trouble ], [], 'no trouble in the logs');
 $t->stop;
+unlike($t->log_text('exmdb'), qr/PH1041/, 'no timer is left open');
 done_testing();

@@ -285,4 +285,5 @@ is(scalar @{ json('check-store', $alice)->{findings} // [] }, 0,
     'nothing is found');
 is_deeply([ $t->trouble ], [], 'no trouble in the logs');
 $t->stop;
+unlike($t->log_text('exmdb'), qr/PH1041/, 'no timer is left open');
 done_testing();

@@ -554,24 +554,15 @@ ex_append_run(ex_door_t *d, store_conn_t *conn)
     uint64_t                       mid, fid;
     uint32_t                       old;
     ph_int_t                       rc;
-    mapi_message_t                *value;
     store_message_t               *msg;
     store_delivery_t               delivery;
-    conv_import_opts_t             opts;
     exmdb_append_answer_t          a;
     const exmdb_append_request_t  *r = d->request;
 
-    memset(&opts, 0, sizeof(opts));
     memset(&delivery, 0, sizeof(delivery));
-    opts.now = r->received ? r->received : ph_now_filetime();
-    rc = conv_mime_import(d->pool, r->raw, &opts, &value);
-    if (rc != PH_OK) {
-        return rc;
-    }
-
     delivery.folder = store_id(r->fid);
-    delivery.received = opts.now;
-    delivery.message = value;
+    delivery.received = r->received;
+    delivery.message = d->data;
     delivery.raw = r->raw;
     delivery.appended = true;
     rc = store_deliver(conn, &delivery, &mid, &fid, &duplicate, NULL);
@@ -620,10 +611,49 @@ ex_append_run(ex_door_t *d, store_conn_t *conn)
 }
 
 
+/* On a thread, before the writer is asked for: nobody waits for a conversion. */
+static void
+ex_append_work(void *data)
+{
+    ex_door_t                     *d = data;
+    mapi_message_t                *value;
+    conv_import_opts_t             opts;
+    const exmdb_append_request_t  *r = d->request;
+
+    memset(&opts, 0, sizeof(opts));
+    opts.now = r->received ? r->received : ph_now_filetime();
+    d->rc = conv_mime_import(d->pool, r->raw, &opts, &value);
+    d->data = value;
+}
+
+
+static void
+ex_append_ready(void *data)
+{
+    ex_door_t  *d = data;
+
+    if (d->rc != PH_OK) {
+        /* without memory: more than a request may take */
+        ex_reply_rc(d->call, d->rc == PH_NOMEM ? PH_TOOBIG : d->rc);
+        return;
+    }
+
+    ex_door_start(d);
+}
+
+
 void
 ex_op_append(ex_call_t *call)
 {
-    ex_door_run(call, ex_append_run);
+    ex_door_t  *d;
+
+    d = ex_door_open(call, ex_append_run);
+    if (d != NULL
+        && ph_work(call->ex->loop, ex_append_work, ex_append_ready, d)
+           != PH_OK)
+    {
+        ex_reply(call, PH_WIRE_BUSY, ph_str_null);
+    }
 }
 
 

@@ -25,6 +25,8 @@ struct ex_door_s {
     uint64_t       commits;     /* of the mailbox, before run() */
     uint64_t       deadline;    /* ms; of one who waits */
     bool           found;       /* there is something to tell */
+    void          *data;        /* of the operation */
+    ph_int_t       rc;
 };
 
 /*

@@ -296,6 +296,7 @@ ex_mailbox_retry(uv_timer_t *timer)
 {
     ex_mailbox_t  *mb = timer->data;
 
+    mb->retry = NULL;
     uv_close((uv_handle_t *) timer, (uv_close_cb) free);
 
     if (ph_work(mb->ex->loop, ex_mailbox_open_work, ex_mailbox_open_done, mb)
@@ -336,6 +337,7 @@ ex_mailbox_open_done(void *data)
         if (timer != NULL) {
             uv_timer_init(mb->ex->loop, timer);
             timer->data = mb;
+            mb->retry = timer;
             uv_timer_start(timer, ex_mailbox_retry, 50, 0);
             return;
         }
@@ -679,6 +681,19 @@ ex_mailboxes_close_all(ex_t *ex, ph_work_pt done, void *data)
     all->closing_all = true;
     all->all_closed = done;
     all->all_closed_data = data;
+
+    for (i = 0; i < EX_MB_BUCKETS; i++) {
+        for (mb = all->buckets[i]; mb != NULL; mb = next) {
+            next = mb->next;
+            if (mb->retry != NULL) {
+                /* whoever has it has not let go: nobody waits any more */
+                uv_close((uv_handle_t *) mb->retry, (uv_close_cb) free);
+                mb->retry = NULL;
+                mb->state = EX_MB_CLOSED;
+                ex_mailbox_answer(mb, PH_BUSY);
+            }
+        }
+    }
 
     if (all->open == 0) {
         done(data);

@@ -63,6 +63,7 @@ struct ex_mailbox_s {
     uint64_t             open_deadline;  /* ms; retry while another holds it */
     uint64_t             last_used;      /* ms */
     ph_int_t             open_rc;
+    uv_timer_t          *retry;          /* of the opening under way */
 
     ex_job_t            *writes;         /* queue */
     ex_job_t           **writes_tail;

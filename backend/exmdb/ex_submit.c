@@ -24,6 +24,7 @@
 struct ex_submits_s {
     ex_t              *ex;
     ph_wire_client_t  *client;
+    ex_marks_t        *marks;
 };
 
 typedef enum {
@@ -79,13 +80,14 @@ ex_submits_create(ex_t *ex, ex_submits_t **submits_r)
         return PH_ERROR;
     }
 
-    return ex_submit_marks_start(ex);
+    return ex_submit_marks_start(ex, &all->marks);
 }
 
 
 void
 ex_submits_destroy(ex_submits_t **allp)
 {
+    ex_submit_marks_stop(&(*allp)->marks);
     ph_wire_client_destroy(&(*allp)->client);
     *allp = NULL;
 }

@@ -44,6 +44,8 @@ ph_int_t ex_submit_mark(const ex_t *ex, ph_str_t address);
 /* The queue is empty; in the writer that emptied it. */
 void ex_submit_unmark(const ex_t *ex, ph_str_t address);
 /* Opens the noted mailboxes of this worker soon. */
-ph_int_t ex_submit_marks_start(ex_t *ex);
+typedef struct ex_marks_s  ex_marks_t;
+ph_int_t ex_submit_marks_start(ex_t *ex, ex_marks_t **marks_r);
+void ex_submit_marks_stop(ex_marks_t **marks);
 
 #endif

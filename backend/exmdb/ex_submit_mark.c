@@ -18,12 +18,12 @@
 #define EX_MARK_RETRY   5000     /* ms, while the directory does not answer */
 
 
-typedef struct {
+struct ex_marks_s {
     ex_t        *ex;
     uv_timer_t   timer;
     uint32_t     asked;      /* look-ups under way */
     bool         again;
-} ex_marks_t;
+};
 
 
 static bool
@@ -115,7 +115,9 @@ ex_mark_end(ex_marks_t *m)
         return;
     }
 
-    uv_close((uv_handle_t *) &m->timer, NULL);
+    if (!uv_is_closing((uv_handle_t *) &m->timer)) {
+        uv_close((uv_handle_t *) &m->timer, NULL);
+    }
 }
 
 
@@ -188,7 +190,7 @@ ex_mark_scan(uv_timer_t *timer)
 
 
 ph_int_t
-ex_submit_marks_start(ex_t *ex)
+ex_submit_marks_start(ex_t *ex, ex_marks_t **marks_r)
 {
     char         path[4096];
     ex_marks_t  *m;
@@ -213,6 +215,21 @@ ex_submit_marks_start(ex_t *ex)
     m->timer.data = m;
     uv_timer_start(&m->timer, ex_mark_scan, EX_MARK_FIRST, EX_MARK_RETRY);
     uv_unref((uv_handle_t *) &m->timer);
+    *marks_r = m;
 
     return PH_OK;
+}
+
+
+void
+ex_submit_marks_stop(ex_marks_t **marksp)
+{
+    ex_marks_t  *m = *marksp;
+
+    *marksp = NULL;
+
+    /* its memory is the worker's */
+    if (m != NULL && !uv_is_closing((uv_handle_t *) &m->timer)) {
+        uv_close((uv_handle_t *) &m->timer, NULL);
+    }
 }

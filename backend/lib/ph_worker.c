@@ -154,6 +154,23 @@ ph_worker_close(uv_handle_t *handle, void *data)
     }
 }
 
+/* a handle that its owner left open */
+static void
+ph_worker_left(uv_handle_t *handle, void *data)
+{
+    const char   *type;
+    ph_worker_t  *w = data;
+
+    if (uv_is_closing(handle)) {
+        return;
+    }
+
+    type = uv_handle_type_name(handle->type);
+    ph_log(w->daemon->log, PH_LOG_WARN, PH1041, "worker=%d type=%s",
+           w->daemon->worker, type != NULL ? type : "?");
+    uv_close(handle, NULL);
+}
+
 /* callbacks of handles that are closing run; nothing else starts any more */
 static void
 ph_worker_finish(ph_worker_t *w)
@@ -180,9 +197,9 @@ ph_worker_finish(ph_worker_t *w)
         return;
     }
 
-    /* handles that their owners left open end with the process */
+    /* an owner has forgotten one: that is a defect, but no reason to hang */
 
-    uv_walk(&w->loop, ph_worker_close, NULL);
+    uv_walk(&w->loop, ph_worker_left, w);
 
     for (i = 0; i < 100 && uv_run(&w->loop, UV_RUN_NOWAIT) != 0; i++) {
         (void) usleep(1000);

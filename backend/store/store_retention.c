@@ -200,7 +200,7 @@ store_purge(store_conn_t *conn, uint64_t cutoff, uint32_t limit,
     *more_r = false;
     store_try(store_need_write(conn));
     store_try(store_quota_get(conn, &q));
-    if (q.hold) {
+    if (q.hold || store_on_hold(conn->store)) {
         return PH_OK;
     }
     if (cutoff == 0) {
