@@ -12,6 +12,7 @@
 
 #define EX_INDEX_PIECE   32       /* messages in one job */
 #define EX_INDEX_ANSWER  1000     /* messages that a search names */
+#define EX_INDEX_MAX     2        /* mailboxes at once: threads are for users */
 
 
 typedef struct {
@@ -41,6 +42,7 @@ ex_index_done(ex_job_t *job, ph_int_t rc)
     more = rc == PH_OK && x->more;
     free(x);
     mb->indexing = false;
+    mb->ex->indexing--;
 
     if (rc != PH_OK) {
         /* with the next tick */
@@ -64,12 +66,18 @@ ex_index_start(ex_mailbox_t *mb)
         return;
     }
 
+    if (mb->ex->indexing >= EX_INDEX_MAX) {
+        __atomic_store_n(&mb->index_stale, 1, __ATOMIC_RELAXED);
+        return;
+    }
+
     x = calloc(1, sizeof(ex_index_job_t));
     if (x == NULL) {
         return;
     }
 
     mb->indexing = true;
+    mb->ex->indexing++;
     x->job.run = ex_index_run;
     x->job.done = ex_index_done;
 

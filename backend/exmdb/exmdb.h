@@ -99,6 +99,7 @@ struct ex_s {
     ex_quotas_t       *quotas;
     ex_follows_t      *follows;
     bool               stopping;
+    uint32_t           indexing;       /* mailboxes at once, ex_index.c */
 };
 
 /* The root object with everything but its listeners; NULL: logged why not. */
