@@ -8,6 +8,7 @@ use strict;
 use warnings;
 use utf8;
 
+use POSIX ();
 use Test::More;
 
 use Posthorn::MAPI qw(PR EC eid);
@@ -332,6 +333,65 @@ isnt(($t->phctl('oof', 'set', $alice, '--state', 'scheduled', '--start',
 $t->phctl_ok('oof', 'set', $alice, '--state', 'off');
 like($show->(), qr/"active":\s*false/, 'and it ends');
 
+# ---- a room ----
+
+is_deeply([ ($t->phctl('resource', 'set', $bob, '--kind', 'car'))[0] ], [ 2 ],
+    'a room is no car');
+$t->phctl_ok('resource', 'set', $bob, '--kind', 'room', '--recurring', 'yes',
+    '--window', '90', '--longest', '480', '--skip', '10');
+like($t->phctl_ok('--json', 'resource', 'show', $bob),
+    qr/"kind":\s*"room".*"window_days":\s*90/s, 'a room and what it takes');
+$t->phctl_ok('resource', 'set', $bob, '--kind', 'none');
+
+# ---- kill -9 ----
+
+# each mail is filed and forwarded in one commit: whatever dies, and whenever
+rules('alice', { if => subject('crash'), do => [ forward(7, 3,
+    'crash@outside.test'), move(1, $sub->{folder_id}) ] });
 $m{$_}->disconnect for qw(alice bob);
-$t->stop;
+my @mails = map { "crash $_" } 1 .. 25;
+for my $i (0 .. $#mails) {
+    my $data = "From: x\@outside.test\nTo: $alice\n"
+        . "Subject: $mails[$i]\nMessage-ID: <crash$i\@outside.test>\n\nx\n";
+    my $killer;
+    if ($i % 4 == 1) {
+        my @pids = $t->workers($i % 8 == 1 ? 'exmdb' : 'delivery');
+        $killer = fork // die "fork: $!";
+        if (!$killer) {
+            select undef, undef, undef, 0.002 * ($i % 7);
+            kill 'KILL', @pids;
+            POSIX::_exit(0);
+        }
+    }
+    # as a mail server does: again until it is taken
+    $t->wait_for("$mails[$i] is taken", 30, sub {
+        ($t->send_mail(from => 'x@outside.test', to => $alice,
+            data => $data))[0] =~ /^250/ });
+    waitpid $killer, 0 if $killer;
+}
+my $at_last = Posthorn::MAPI->new(url => $t->url, user => $alice,
+    password => $t->password('alice'));
+$at_last->connect;
+$at_last->logon;
+my $dir = $at_last->open_folder($sub->{folder_id});
+my %filed;
+$filed{ $_->{PR_SUBJECT} }++ for $at_last->contents($dir, ['PR_SUBJECT']);
+is(scalar(grep { ($filed{$_} // 0) == 1 } @mails), 25, 'each is filed once');
+$t->wait_for('all are forwarded', 60, sub {
+    my %seen;
+    /^Subject: (crash \d+)\r$/m && $seen{$1}++
+        for map { $_->{data} } $t->sink_messages;
+    return 25 == keys %seen;
+});
+my @forwarded = map { /^Message-ID: <(crash\d+)/m ? $1 : () }
+    map { $_->{data} } $t->sink_messages;
+my %count;
+$count{$_}++ for @forwarded;
+is(scalar(keys %count), 25, 'each is forwarded');
+cmp_ok(scalar(grep { $count{$_} > 1 } keys %count), '<=', 4,
+    'and twice only where the relay may have heard of it');
+is(($t->phctl('check-store', $alice))[0], 0, 'the store is in order');
+$at_last->disconnect;
+
+$t->stop(killed => 1);
 done_testing();

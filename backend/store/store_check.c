@@ -284,7 +284,8 @@ check_ids(store_check_t *ck)
         " (SELECT ifnull(max(cn), 0) FROM read_state),"
         " (SELECT ifnull(max(cn), 0) FROM deletion)),"
         " max((SELECT ifnull(max(id), 0) FROM folder),"
-        " (SELECT ifnull(max(id), 0) FROM message)),"
+        " (SELECT ifnull(max(id), 0) FROM message),"
+        " (SELECT ifnull(max(id), 0) FROM rule)),"
         " (SELECT last_cn FROM counter), (SELECT next_range FROM counter)",
         &s, ""));
     rc = store_step(ck->conn, s);
@@ -351,6 +352,9 @@ store_check(store_conn_t *conn, unsigned flags, store_finding_pt fn,
     }
     if (rc == PH_OK) {
         rc = store_check_deletions(&ck);
+    }
+    if (rc == PH_OK) {
+        rc = store_check_rules(&ck);
     }
     if (rc == PH_OK) {
         rc = store_check_content(&ck);

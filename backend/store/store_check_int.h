@@ -27,6 +27,8 @@ ph_int_t store_check_deletions(store_check_t *ck);
 ph_int_t store_check_index(store_check_t *ck);
 /* what search folders show (store_check_search.c) */
 ph_int_t store_check_searches(store_check_t *ck);
+/* rows of `rule` (store_check_rule.c) */
+ph_int_t store_check_rules(store_check_t *ck);
 /* rows of `content` against their references (store_check_blob.c) */
 ph_int_t store_check_content(store_check_t *ck);
 /* blob files against rows; in a transaction of its own (store_check_blob.c) */

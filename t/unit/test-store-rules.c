@@ -16,7 +16,7 @@ a_rule(const char *name, int32_t sequence)
     r.provider = S("RuleOrganizer");
     r.has_condition = true;
     r.condition = S("\xff");
-    r.actions = S("\x01\x00");
+    r.actions = (ph_str_t) { 2, (const uint8_t *) "\0\0" };
     return r;
 }
 
@@ -169,6 +169,31 @@ test_oof(void)
     fx_commit();
 }
 
+static void
+count_finding(void *data, store_bad_t what, bool repaired, const char *text)
+{
+    (void) repaired;
+    (void) text;
+    *(unsigned *) data += (what == STORE_BAD_ROW);
+}
+
+static void
+test_damaged(void)
+{
+    unsigned      found = 0;
+    uint32_t      findings;
+    uint64_t      objects;
+    store_rule_t  r;
+
+    fx_begin();
+    r = a_rule("damaged", 1);
+    r.condition = S("\x63");
+    store_rule_put(fx.conn, &r);
+    fx_commit();
+    store_check(fx.conn, 0, count_finding, &found, &objects, &findings);
+    ok(found == 1, "a rule that does not decode is found");
+}
+
 int
 main(void)
 {
@@ -177,5 +202,6 @@ main(void)
     test_replies();
     test_oof();
     fx_check("afterwards");
+    test_damaged();
     return fx_end();
 }
