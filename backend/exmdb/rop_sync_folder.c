@@ -14,7 +14,7 @@ typedef struct {
 
 
 static bool
-rop_import_folder_values(
+rop_import_folder_values(ex_rop_t *rop,
     const rop_synchronization_import_hierarchy_change_request_t *req,
     rop_import_folder_t *f)
 {
@@ -22,7 +22,7 @@ rop_import_folder_values(
 
     if (req->hierarchy_values_count != 6
         || v[0].tag != PR_PARENT_SOURCE_KEY
-        || !rop_import_version(&v[1], &f->version)
+        || !rop_import_version(rop, &v[1], &f->version)
         || MAPI_ID(v[5].tag) != MAPI_ID(PR_DISPLAY_NAME)
         || (MAPI_TYPE(v[5].tag) != PT_UNICODE
             && MAPI_TYPE(v[5].tag) != PT_STRING8))
@@ -266,7 +266,7 @@ rop_synchronization_import_hierarchy_change(ex_rop_t *rop,
     }
 
     memset(&f, 0, sizeof(f));
-    if (!rop_import_folder_values(req, &f)) {
+    if (!rop_import_folder_values(rop, req, &f)) {
         return ecInvalidParam;
     }
 

@@ -26,7 +26,8 @@ rop_import_xid(ph_str_t xid)
 
 /* PR_SOURCE_KEY, time, change key, predecessor list: these, in this order */
 bool
-rop_import_version(const mapi_value_t *v, store_version_t *version_r)
+rop_import_version(ex_rop_t *rop, const mapi_value_t *v,
+    store_version_t *version_r)
 {
     if (v[0].tag != PR_SOURCE_KEY || v[1].tag != PR_LAST_MODIFICATION_TIME
         || v[2].tag != PR_CHANGE_KEY
@@ -42,7 +43,9 @@ rop_import_version(const mapi_value_t *v, store_version_t *version_r)
 
     return version_r->source_key.len == MAPI_GID
            && rop_import_xid(version_r->change_key)
-           && version_r->pcl.len > 0 && mapi_pcl_valid(version_r->pcl);
+           && version_r->pcl.len > 0
+           && mapi_pcl_sorted(rop->pool, version_r->pcl, &version_r->pcl)
+              == PH_OK;
 }
 
 
@@ -215,7 +218,7 @@ rop_synchronization_import_message_change(ex_rop_t *rop,
 
     memset(&v, 0, sizeof(v));
     if ((req->import_flag & ~(EX_IMPORT_ASSOCIATED | EX_IMPORT_FAIL)) != 0
-        || req->props_count != 4 || !rop_import_version(req->props, &v))
+        || req->props_count != 4 || !rop_import_version(rop, req->props, &v))
     {
         return ecInvalidParam;
     }
@@ -841,7 +844,7 @@ rop_synchronization_import_message_move(ex_rop_t *rop,
         || req->source_message_id.len != MAPI_GID
         || req->destination_message_id.len != MAPI_GID
         || !rop_import_xid(client.change_key) || client.pcl.len == 0
-        || !mapi_pcl_valid(client.pcl))
+        || mapi_pcl_sorted(rop->pool, client.pcl, &client.pcl) != PH_OK)
     {
         return ecInvalidParam;
     }

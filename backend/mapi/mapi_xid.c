@@ -1,5 +1,7 @@
 #include "mapi/mapi_desc.h"
 
+#include <stdlib.h>
+
 void
 mapi_globcnt_put(uint8_t to[6], uint64_t counter)
 {
@@ -114,6 +116,52 @@ mapi_pcl_put(ph_wbuf_t *out, ph_str_t xid)
 {
     ph_put_u8(out, (uint8_t) xid.len);
     ph_put_str(out, xid);
+}
+
+static int
+mapi_pcl_by_guid(const void *a, const void *b)
+{
+    int              order;
+    const ph_str_t  *x = a, *y = b;
+
+    order = memcmp(x->data, y->data, 16);
+
+    return order != 0 ? order : mapi_xid_order(*x, *y);
+}
+
+ph_int_t
+mapi_pcl_sorted(ph_pool_t *pool, ph_str_t pcl, ph_str_t *pcl_r)
+{
+    size_t      i, n;
+    ph_cur_t    cur;
+    ph_str_t   *xid;
+    ph_wbuf_t   out;
+
+    xid = ph_pcalloc_array(pool, pcl.len / (1 + MAPI_XID_MIN) + 1,
+                           sizeof(*xid));
+    if (xid == NULL) {
+        return PH_NOMEM;
+    }
+    n = 0;
+    ph_cur_init(&cur, pcl.data, pcl.len);
+    while (mapi_pcl_next(&cur, &xid[n])) {
+        n++;
+    }
+    if (cur.error) {
+        return PH_INVALID;
+    }
+
+    qsort(xid, n, sizeof(*xid), mapi_pcl_by_guid);
+    ph_wbuf_init(&out, pool, pcl.len + 1);
+    for (i = 0; i < n; i++) {
+        /* of one namespace the last one is the greatest */
+        if (i + 1 == n || memcmp(xid[i].data, xid[i + 1].data, 16) != 0) {
+            mapi_pcl_put(&out, xid[i]);
+        }
+    }
+    *pcl_r = out.len ? ph_wbuf_str(&out) : ph_str_lit("");
+
+    return out.error ? PH_NOMEM : PH_OK;
 }
 
 ph_int_t

@@ -37,6 +37,12 @@ void mapi_ltid_dump(ph_wbuf_t *out, const mapi_ltid_t *v);
 bool mapi_pcl_valid(ph_str_t pcl);
 
 /*
+ * A list as it has to be, of one whose entries stand in any order, as some
+ * clients write it.  PH_INVALID: entries that are none; PH_NOMEM.
+ */
+ph_int_t mapi_pcl_sorted(ph_pool_t *pool, ph_str_t pcl, ph_str_t *pcl_r);
+
+/*
  * A predecessor change list with xid in it: per namespace the greater one, in
  * the order of the namespaces.  An empty pcl is fine.  PH_INVALID; PH_NOMEM.
  */
