@@ -1,6 +1,7 @@
 /*
  * Contacts and distribution lists as vCard (MS-OXVCARD; RFC 2426, RFC 6350;
- * what version 2.1 wrote is read, too).  Pure functions, UTF-8, results in pool.
+ * what version 2.1 wrote is read, too).  Pure functions, UTF-8; results are in
+ * pool.
  */
 
 #ifndef CONV_VCARD_H

@@ -3,8 +3,8 @@
  *
  * A logon is its mailbox owner's, or another user's.  For the latter every ROP
  * is checked before its handler runs (ex_access.def); what depends on the
- * items, handlers check with the functions here.  Rights are read from the database
- * each time: a change counts from the next ROP on, in every session.
+ * items, handlers check with the functions here.  Rights are read from the
+ * database each time: a change counts from the next ROP on, in every session.
  */
 
 #ifndef EX_ACCESS_H

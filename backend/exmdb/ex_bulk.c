@@ -611,7 +611,7 @@ ex_append_run(ex_door_t *d, store_conn_t *conn)
 }
 
 
-/* On a thread, before the writer is asked for: nobody waits for a conversion. */
+/* On a thread, before the writer is asked for: nobody waits for it. */
 static void
 ex_append_work(void *data)
 {

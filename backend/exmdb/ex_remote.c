@@ -88,9 +88,9 @@ ex_remote_handle(const ex_remote_t *r, uint32_t handle)
 }
 
 
-/* The stub of a handle there; NULL: there is none. */
+/* The proxy of a handle there; NULL: there is none. */
 static ex_object_t *
-ex_remote_stub(const ex_remote_t *r, uint32_t there)
+ex_remote_proxy(const ex_remote_t *r, uint32_t there)
 {
     uint32_t       i;
     ex_object_t   *o;
@@ -209,7 +209,7 @@ ex_remote_note(ex_remote_t *r, const exmdb_piece_note_t *n)
     ex_object_t     *o;
     ex_session_t    *s = r->session;
 
-    o = ex_remote_stub(r, n->handle);
+    o = ex_remote_proxy(r, n->handle);
     if (o == NULL || s->n_notes >= s->ex->opt.max_queue) {
         return;
     }

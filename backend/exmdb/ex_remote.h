@@ -3,9 +3,9 @@
  *
  * The ROPs of such a logon are passed on: the session has one of its own in
  * that worker (op `emsmdb_attach`), a run of ROPs goes there as it came, with
- * handles translated (`emsmdb_piece`), and responses come back as they are.  Here stand
- * stubs for the objects there.  Notifications come with the pieces; while the
- * client waits for some, we wait for them there.
+ * handles translated (`emsmdb_piece`), and responses come back as they are.
+ * Here stand proxies for the objects there.  Notifications come with the pieces;
+ * while the client waits for some, we wait for them there.
  *
  * Everything runs on the loop.
  */
@@ -29,7 +29,7 @@ struct ex_remote_s {
     uint8_t        id[EX_SESSION_ID];
 };
 
-/* The stub of an object there (kind EX_REMOTE). */
+/* The proxy of an object there (kind EX_REMOTE). */
 typedef struct {
     ex_object_t  o;
     uint32_t     there;           /* its handle in the other worker */

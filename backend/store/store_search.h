@@ -15,7 +15,7 @@
 #include "mapi/mapi.h"
 
 #define STORE_SEARCHES_MAX       500     /* search folders with criteria */
-#define STORE_SEARCH_SCOPE_MAX   4096    /* folders that one is told to search */
+#define STORE_SEARCH_SCOPE_MAX   4096    /* folders in the scope of one */
 #define STORE_SEARCH_CHAIN_MAX   8       /* searches in searches */
 
 /* SearchFlags of RopSetSearchCriteria */

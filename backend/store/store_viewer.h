@@ -4,9 +4,9 @@
  * The library knows no rights of its own.  A caller that acts for a user says
  * so before each request with store_conn_view(); then PR_ACCESS,
  * PR_ACCESS_LEVEL and PR_RIGHTS are those of the user, hierarchy tables show
- * the folders that he may see, and in a public store the read state is his own.  Without a viewer
- * (NULL) everything is seen as the owner sees it.  Whether an operation is
- * allowed stays the caller's affair.
+ * the folders that he may see, and in a public store the read state is his
+ * own.  Without a viewer (NULL) everything is seen as the owner sees it.
+ * Whether an operation is allowed stays the caller's affair.
  */
 
 #ifndef STORE_VIEWER_H

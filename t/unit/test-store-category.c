@@ -159,7 +159,7 @@ test_headers(void)
         }
         headers++;
         for (k = i + 1, unread = 0; k < got.n && got.type[k] == 1; k++) {
-            unread += atoi(got.subject[k] + 1) % 4 == 0;
+            unread += strtol(got.subject[k] + 1, NULL, 10) % 4 == 0;
         }
         ok(got.count[i] == ROWS / 3 && got.unread[i] == (int32_t) unread
            && k - i - 1 == ROWS / 3 && got.depth[i] == 0
