@@ -25,6 +25,7 @@ my $t = Posthorn::Test->new(
     conf    => { directory => {
         admins => ["$>"],
         throttle_user => 4,
+        auth_failure_delay => '300ms',
         throttle_client => 50,
         organisation => 'Acme',
     } },
@@ -321,8 +322,13 @@ is(call('lookup', "\0" . str('bob@example.test'), $user_ticket), 'OK',
     'the ticket is good for look-ups');
 is(call('status', '', $user_ticket), 'DENIED', 'but not for the status');
 
-is(auth('alice@example.test', 'wrong'), 'DENIED', 'wrong password');
-is(auth('nobody@example.test', 'wrong'), 'DENIED', 'unknown user');
+for my $no (['alice@example.test', 'wrong password'],
+    ['nobody@example.test', 'unknown user'])
+{
+    my $asked = time;
+    is(auth($no->[0], 'wrong'), 'DENIED', $no->[1]);
+    cmp_ok(time - $asked, '>=', 0.29, 'is not told early');
+}
 is(auth('bob@example.test', 'secret-b', $IMAP), 'DENIED', 'no right');
 is(auth('bob@example.test', 'secret-b', 0), 'OK', 'no right wanted');
 is(auth('bob@example.test', 'secret-b', 3), 'BAD_REQUEST', 'two rights');

@@ -135,7 +135,6 @@ END
 my $sign = $t->dir . '/eio';
 $t->{env} = {
     EIO_SIGN => $sign, EIO_DIR => "$disk",
-    ASAN_OPTIONS => $t->asan_options(1) . ':verify_asan_link_order=0',
 };
 
 # only exmdb gets it: its own start puts it into the environment
@@ -144,7 +143,9 @@ $t->{env} = {
     my $start = Posthorn::Test->can('start_server');
     *Posthorn::Test::start_server = sub {
         my ($self, $name) = @_;
-        local $self->{env}{LD_PRELOAD} = $lib if $name eq 'exmdb';
+        local @{ $self->{env} }{qw(LD_PRELOAD ASAN_OPTIONS)} = ($lib,
+            $self->asan_options(1) . ':verify_asan_link_order=0')
+            if $name eq 'exmdb';
         return $start->(@_);
     };
 }

@@ -248,6 +248,50 @@ login_run(void *data)
 
 
 static void
+login_held_closed(uv_handle_t *hold)
+{
+    dir_login_t  *login = hold->data;
+
+    login->d->jobs--;
+    login->done(login);
+}
+
+
+static void
+login_held(uv_timer_t *hold)
+{
+    uv_close((uv_handle_t *) hold, login_held_closed);
+}
+
+
+/*
+ * A refusal is told auth_failure_delay after the question at the earliest:
+ * hashes of other methods than ours, which were imported, take another time
+ * than the one that nobody has.
+ */
+static void
+login_answer(dir_login_t *login)
+{
+    uint64_t      spent;
+    directory_t  *d = login->d;
+
+    spent = ph_now_ms() - login->started;
+
+    if (login->rc != PH_DENIED || spent >= d->failure_delay
+        || uv_timer_init(d->loop, &login->hold) != 0)
+    {
+        login->done(login);
+        return;
+    }
+
+    d->jobs++;
+    login->hold.data = login;
+    (void) uv_timer_start(&login->hold, login_held, d->failure_delay - spent,
+                          0);
+}
+
+
+static void
 login_ran(void *data)
 {
     dir_login_t  *login = data;
@@ -273,7 +317,7 @@ login_ran(void *data)
     ph_metric_set(d->m_derivations,
                   (int64_t) dir_auth_derivations(d->auth));
 
-    login->done(login);
+    login_answer(login);
 }
 
 
@@ -312,6 +356,7 @@ dir_login(directory_t *d, dir_login_t *login)
     login->d = d;
     login->next = NULL;
     login->derives = false;
+    login->started = ph_now_ms();
 
     rc = dir_auth_quick(d->auth, login->pool, &login->q, ph_now_ms());
 

@@ -356,6 +356,7 @@ start_data(directory_t *d)
     auth.cost = (unsigned long) opt_int(daemon, "hash_cost");
     auth.cache_size = (size_t) opt_int(daemon, "auth_cache");
     auth.cache_ttl = (uint64_t) opt_int(daemon, "auth_cache_ttl");
+    d->failure_delay = (uint64_t) opt_int(daemon, "auth_failure_delay");
     auth.throttle_user = (uint32_t) opt_int(daemon, "throttle_user");
     auth.throttle_client = (uint32_t) opt_int(daemon, "throttle_client");
     auth.throttle_decay = (uint64_t) opt_int(daemon, "throttle_decay");

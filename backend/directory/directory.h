@@ -83,6 +83,8 @@ struct dir_login_s {
     directory_t       *d;
     dir_login_t       *next;
     bool               derives;
+    uint64_t           started;     /* ms */
+    uv_timer_t         hold;        /* of an answer that says no */
 };
 
 typedef struct dir_postfix_s  dir_postfix_t;
@@ -97,6 +99,7 @@ struct directory_s {
 
     dir_db_t            *db;
     dir_auth_t          *auth;
+    uint64_t             failure_delay;    /* ms */
     dir_tickets_t       *tickets;
     dir_resolve_opts_t   resolve;
     nspi_t              *nspi;

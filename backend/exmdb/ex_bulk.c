@@ -4,6 +4,7 @@
 #include "convert/conv.h"
 #include "mapi/mapi_guid.h"
 #include "mapi/mapi_tags.h"
+#include "mapi/mapi_value.h"
 
 #define EX_BULK_LIST       1000            /* summaries in one answer */
 #define EX_BULK_VALUE      (64 * 1024)     /* bytes of one property in them */
@@ -136,6 +137,7 @@ ex_summary(store_conn_t *conn, ph_pool_t *pool, uint64_t fid, uint64_t mid,
 {
     uint32_t                    i, n;
     ph_int_t                    rc;
+    mapi_value_t                one;
     mapi_values_t               v;
     store_message_t            *msg;
     store_message_fact_t        fact;
@@ -171,14 +173,16 @@ ex_summary(store_conn_t *conn, ph_pool_t *pool, uint64_t fid, uint64_t mid,
     }
 
     rc = store_message_get(conn, msg, tags, EX_BULK_VALUE, pool, &v);
-    store_message_close(&msg);
 
-    /* what it does not have is left out */
+    /* What it does not have is left out; values may lie in the message. */
     for (i = 0, n = 0; rc == PH_OK && i < v.n; i++) {
         if (MAPI_TYPE(v.v[i].tag) != PT_ERROR) {
-            v.v[n++] = v.v[i];
+            one = v.v[i];
+            rc = mapi_value_copy(pool, &one, &v.v[n]);
+            n++;
         }
     }
+    store_message_close(&msg);
 
     if (rc == PH_OK) {
         s->props.n = n;

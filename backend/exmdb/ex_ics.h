@@ -182,7 +182,8 @@ struct ex_import_s {
 /* NULL when the input is not one of that kind */
 ex_collector_t *ex_rop_collector(const ex_rop_t *rop, bool contents);
 /* PR_SOURCE_KEY, time, change key, predecessor list: these four, in order.
- * False: others, or no keys; *version_r points into them, the list is sorted. */
+ * False: others, or no keys; *version_r points into them, its list is sorted.
+ */
 bool rop_import_version(ex_rop_t *rop, const mapi_value_t *v,
     store_version_t *version_r);
 /* RopSaveChangesMessage on an imported message (3.2.5.9.4.2). */

@@ -4,8 +4,8 @@
  * The ROPs of such a logon are passed on: the session has one of its own in
  * that worker (op `emsmdb_attach`), a run of ROPs goes there as it came, with
  * handles translated (`emsmdb_piece`), and responses come back as they are.
- * Here stand proxies for the objects there.  Notifications come with the pieces;
- * while the client waits for some, we wait for them there.
+ * Here stand proxies for the objects there.  Notifications come with the
+ * pieces; while the client waits for some, we wait for them there.
  *
  * Everything runs on the loop.
  */

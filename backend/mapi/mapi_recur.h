@@ -89,8 +89,8 @@ typedef struct {
 /*
  * RecurrencePattern alone (tasks) and AppointmentRecurrencePattern, in pool.
  * Dates come sorted.  cpid is that of the 8-bit subjects, which the Unicode
- * ones replace where they are there.  PH_INVALID: broken, or a pattern or length
- * that cannot be; PH_NOMEM.
+ * ones replace where they are there.  PH_INVALID: broken, or a pattern or
+ * length that cannot be; PH_NOMEM.
  */
 ph_int_t mapi_recur_decode(ph_pool_t *pool, ph_str_t in, mapi_recur_t *r_r);
 ph_int_t mapi_appt_recur_decode(ph_pool_t *pool, ph_str_t in, uint32_t cpid,

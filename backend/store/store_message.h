@@ -65,7 +65,12 @@ bool store_message_is_dirty(const store_message_t *msg);
 bool store_message_is_embedded(const store_message_t *msg);
 store_t *store_message_store(const store_message_t *msg);
 
-/* ---- properties (stored and computed: MS-OXCMSG 2.2.1) ---- */
+/*
+ * ---- properties (stored and computed: MS-OXCMSG 2.2.1) ----
+ *
+ * The list of values is in pool; what they point to may lie in the working
+ * copy, and lives until it is closed or changed (mapi_value_copy() keeps it).
+ */
 ph_int_t store_message_get(store_conn_t *conn, store_message_t *msg,
     const mapi_tags_t *tags, size_t limit, ph_pool_t *pool,
     mapi_values_t *values_r);

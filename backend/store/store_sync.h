@@ -103,8 +103,9 @@ typedef struct store_version_s {
 
 /*
  * The object with that PR_SOURCE_KEY, soft-deleted ones too: one of our own
- * ids, or a key that a client gave.  *id_r is set also with PH_NOTFOUND when the
- * key is one of ours (0: it is not); then an object may be made with that id.
+ * ids, or a key that a client gave.  *id_r is set also with PH_NOTFOUND when
+ * the key is one of ours (0: it is not); then an object may be made with that
+ * id.
  */
 ph_int_t store_message_by_source(store_conn_t *conn, ph_str_t key,
     uint64_t *id_r);

@@ -482,6 +482,7 @@ sub _defaults {
             postfix_group   => 'postfix',
             hash            => 'sha512',
             hash_cost       => 1000,
+            auth_failure_delay => '0',
         },
         exmdb => {
             workers         => 2,
