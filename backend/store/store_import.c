@@ -414,7 +414,10 @@ store_message_export(store_conn_t *conn, store_message_t *msg, size_t limit,
             && store_mctx_get(&ctx, computed[i], e.left, pool, &v) == PH_OK
             && MAPI_TYPE(v.tag) != PT_ERROR)
         {
-            value_r->props.v[value_r->props.n++] = v;
+            /* the subject is a part of the working copy */
+            store_try(store_value_copy(pool, &v,
+                                       &value_r->props.v[value_r->props.n]));
+            value_r->props.n++;
         }
     }
     value_r->names = e.names;
