@@ -94,7 +94,12 @@ sub _session {
         } elsif ($line eq 'STARTTLS') {
             if ($o->{refuse_tls}) { $say->('454 4.7.0 not now'); next }
             $say->('220 2.0.0 go');
-            if ($o->{broken_tls}) { print $s "nonsense\r\n" x 9; return }
+            if ($o->{broken_tls}) {
+                # after its first bytes: before them it would be an injection
+                sysread $s, my $hello, 65536;
+                print $s "nonsense\r\n" x 9;
+                return;
+            }
             require IO::Socket::SSL;
             $s = IO::Socket::SSL->start_SSL($s, SSL_server => 1,
                 SSL_cert_file => $o->{cert}, SSL_key_file => $o->{key})
