@@ -13,11 +13,13 @@
 #define EX_INDEX_PIECE   32       /* messages in one job */
 #define EX_INDEX_ANSWER  1000     /* messages that a search names */
 #define EX_INDEX_MAX     2        /* mailboxes at once: threads are for users */
+#define EX_INDEX_WAITS   3        /* ticks that a busy mailbox is left alone */
 
 
 typedef struct {
     ex_job_t  job;       /* first */
     bool      more;
+    uint64_t  commits;   /* of the mailbox, before */
 } ex_index_job_t;
 
 
@@ -35,17 +37,18 @@ ex_index_run(ex_job_t *job, store_conn_t *conn)
 static void
 ex_index_done(ex_job_t *job, ph_int_t rc)
 {
-    bool             more;
+    bool             more, busy;
     ex_mailbox_t    *mb = job->mailbox;
     ex_index_job_t  *x = (ex_index_job_t *) job;
 
     more = rc == PH_OK && x->more;
+    busy = x->commits != mb->commits;
     free(x);
     mb->indexing = false;
     mb->ex->indexing--;
 
-    if (rc != PH_OK) {
-        /* with the next tick */
+    if (rc != PH_OK || (more && busy)) {
+        /* with a later tick: who writes there needs the processor */
         __atomic_store_n(&mb->index_stale, 1, __ATOMIC_RELAXED);
 
     } else if (more) {
@@ -78,6 +81,7 @@ ex_index_start(ex_mailbox_t *mb)
 
     mb->indexing = true;
     mb->ex->indexing++;
+    x->commits = mb->commits;
     x->job.run = ex_index_run;
     x->job.done = ex_index_done;
 
@@ -91,11 +95,24 @@ ex_index_start(ex_mailbox_t *mb)
 void
 ex_index_tick(ex_mailbox_t *mb)
 {
-    if (mb->state == EX_MB_OPEN && !mb->indexing
-        && __atomic_exchange_n(&mb->index_stale, 0, __ATOMIC_RELAXED))
+    bool  busy;
+
+    if (mb->state != EX_MB_OPEN || mb->indexing
+        || !__atomic_load_n(&mb->index_stale, __ATOMIC_RELAXED))
     {
-        ex_index_start(mb);
+        return;
     }
+
+    busy = mb->commits != mb->index_commits;
+    mb->index_commits = mb->commits;
+    if (busy && mb->index_waits < EX_INDEX_WAITS) {
+        mb->index_waits++;
+        return;
+    }
+
+    mb->index_waits = 0;
+    __atomic_store_n(&mb->index_stale, 0, __ATOMIC_RELAXED);
+    ex_index_start(mb);
 }
 
 

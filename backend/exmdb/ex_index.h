@@ -5,7 +5,8 @@
 
 #include "ex_mailbox.h"
 
-/* Every few seconds, on the loop: goes on when the mailbox has changed. */
+/* Every few seconds, on the loop: goes on when the mailbox has changed; while
+ * it is written to, less often. */
 void ex_index_tick(ex_mailbox_t *mb);
 
 #endif

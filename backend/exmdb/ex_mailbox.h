@@ -91,6 +91,8 @@ struct ex_mailbox_s {
     uint64_t             purge_at;       /* ms; next look for what expires */
     bool                 searching;      /* a piece of ex_search.h waits */
     bool                 indexing;       /* a piece of ex_index.h */
+    uint8_t              index_waits;    /* ticks in a row */
+    uint64_t             index_commits;  /* of the mailbox, at the last tick */
     int                  index_stale;    /* atomic: the index is behind */
 
     ex_mailbox_t        *next;           /* in its hash chain */
