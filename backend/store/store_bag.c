@@ -329,6 +329,22 @@ store_idlist_add(store_idlist_t *l, uint64_t id)
     return PH_OK;
 }
 
+ph_int_t
+store_idlist_rows(store_conn_t *conn, sqlite3_stmt **s, store_idlist_t *l)
+{
+    ph_int_t  rc;
+
+    while ((rc = store_step(conn, *s)) == PH_OK) {
+        rc = store_idlist_add(l, store_col_u64(*s, 0));
+        if (rc != PH_OK) {
+            break;
+        }
+    }
+    store_done(conn, s);
+
+    return rc == PH_DONE ? PH_OK : rc;
+}
+
 void
 store_idlist_free(store_idlist_t *l)
 {

@@ -21,19 +21,11 @@ static ph_int_t
 check_search_ids(store_conn_t *conn, const char *text, uint64_t id,
     store_idlist_t *ids)
 {
-    ph_int_t       rc;
     sqlite3_stmt  *s;
 
     store_try(store_q_text(conn, text, &s, "u", id));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(ids, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
 
-    return rc == PH_DONE ? PH_OK : rc;
+    return store_idlist_rows(conn, &s, ids);
 }
 
 /* the messages of one folder that match */

@@ -99,19 +99,11 @@ store_content_ref_del(store_conn_t *conn, uint64_t owner, uint64_t id)
 static ph_int_t
 store_content_list(store_conn_t *conn, uint64_t owner, store_idlist_t *l)
 {
-    ph_int_t       rc;
     sqlite3_stmt  *s;
 
     store_try(store_q(conn, SQL_REFS, &s, "u", owner));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(l, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
 
-    return rc == PH_DONE ? PH_OK : rc;
+    return store_idlist_rows(conn, &s, l);
 }
 
 ph_int_t

@@ -435,14 +435,7 @@ store_folder_empty(store_conn_t *conn, uint64_t fid, unsigned flags,
     }
 
     store_try(store_q(conn, SQL_FOLDER_CHILD_IDS, &s, "u", fid));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(&ids, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
-    rc = rc == PH_DONE ? PH_OK : rc;
+    rc = store_idlist_rows(conn, &s, &ids);
 
     for (i = 0; rc == PH_OK && i < ids.n; i++) {
         rc = store_folder_delete(conn, ids.id[i],
@@ -534,14 +527,7 @@ store_folder_copy_messages(store_conn_t *conn, uint64_t from, uint64_t to)
     store_idlist_t   ids = { 0, 0, NULL };
 
     store_try(store_q(conn, SQL_MESSAGE_IDS, &s, "u", from));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(&ids, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
-    rc = rc == PH_DONE ? PH_OK : rc;
+    rc = store_idlist_rows(conn, &s, &ids);
 
     if (rc == PH_OK && ids.n) {
         rc = store_messages_copy(conn, from, to, ids.n, ids.id, NULL, &many);
@@ -589,14 +575,7 @@ store_folder_copy_one(store_conn_t *conn, uint64_t fid, uint64_t parent,
     }
 
     store_try(store_q(conn, SQL_FOLDER_CHILD_IDS, &s, "u", fid));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(&ids, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
-    rc = rc == PH_DONE ? PH_OK : rc;
+    rc = store_idlist_rows(conn, &s, &ids);
 
     for (i = 0; rc == PH_OK && i < ids.n; i++) {
         rc = store_folder_find(conn, store_tmp_pool(conn), ids.id[i], &child);

@@ -290,6 +290,10 @@ uint64_t store_bag_time(const store_bag_t *bag, uint32_t tag);
 bool store_bag_bool(const store_bag_t *bag, uint32_t tag, bool dflt);
 
 ph_int_t store_idlist_add(store_idlist_t *l, uint64_t id);
+/* Adds the first column of all rows of a statement, which is done then, also
+ * after an error. */
+ph_int_t store_idlist_rows(store_conn_t *conn, sqlite3_stmt **s,
+    store_idlist_t *l);
 void store_idlist_free(store_idlist_t *l);
 /*
  * Writes the packed form.  Values above STORE_INLINE_MAX become content first

@@ -114,7 +114,6 @@ static ph_int_t
 store_read_ids(store_conn_t *conn, const store_folder_t *f, unsigned flags,
     store_idlist_t *ids)
 {
-    ph_int_t       rc;
     store_sql_t    which;
     sqlite3_stmt  *s;
 
@@ -132,15 +131,8 @@ store_read_ids(store_conn_t *conn, const store_folder_t *f, unsigned flags,
     }
 
     store_try(store_q(conn, which, &s, "u", f->id));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(ids, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
 
-    return rc == PH_DONE ? PH_OK : rc;
+    return store_idlist_rows(conn, &s, ids);
 }
 
 ph_int_t

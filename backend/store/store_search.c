@@ -212,15 +212,7 @@ search_scope(store_conn_t *conn, uint64_t fid, ph_pool_t *pool,
     store_idlist_t  ids = { 0, 0, NULL };
 
     store_try(store_q(conn, SQL_SEARCH_SCOPE, &s, "u", fid));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(&ids, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
-
-    rc = rc == PH_DONE ? PH_OK : rc;
+    rc = store_idlist_rows(conn, &s, &ids);
     *n_r = ids.n;
     if (rc == PH_OK) {
         *ids_r = ph_pcalloc_array(pool, ids.n + 1, sizeof(**ids_r));

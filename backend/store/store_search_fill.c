@@ -30,21 +30,13 @@ static ph_int_t
 fill_ids(store_conn_t *conn, bool search, uint64_t scope, uint64_t next,
     uint32_t limit, store_idlist_t *ids)
 {
-    ph_int_t       rc;
     sqlite3_stmt  *s;
 
     store_try(store_q(conn, search ? SQL_SEARCH_FILL_ROWS
                                    : SQL_SEARCH_FILL_MESSAGES,
                       &s, "uuu", scope, next, (uint64_t) limit));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(ids, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
 
-    return rc == PH_DONE ? PH_OK : rc;
+    return store_idlist_rows(conn, &s, ids);
 }
 
 /* Asks the full-text index, once for each search, which messages are worth a
@@ -283,19 +275,11 @@ static ph_int_t
 fill_scopes(store_conn_t *conn, store_sql_t which, uint64_t fid,
     store_idlist_t *ids)
 {
-    ph_int_t       rc;
     sqlite3_stmt  *s;
 
     store_try(store_q(conn, which, &s, "u", fid));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(ids, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
 
-    return rc == PH_DONE ? PH_OK : rc;
+    return store_idlist_rows(conn, &s, ids);
 }
 
 static bool
@@ -322,14 +306,7 @@ fill_tree_gone(store_conn_t *conn, uint64_t fid)
     store_idlist_t  ids = { 0, 0, NULL };
 
     store_try(store_q(conn, SQL_SEARCH_FOLDER_TREE, &s, "u", fid));
-    while ((rc = store_step(conn, s)) == PH_OK) {
-        rc = store_idlist_add(&ids, store_col_u64(s, 0));
-        if (rc != PH_OK) {
-            break;
-        }
-    }
-    store_done(conn, &s);
-    rc = rc == PH_DONE ? PH_OK : rc;
+    rc = store_idlist_rows(conn, &s, &ids);
 
     for (i = 0; rc == PH_OK && i < ids.n; i++) {
         rc = store_search_folder_gone(conn, ids.id[i]);
