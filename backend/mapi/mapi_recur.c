@@ -4,6 +4,7 @@
 #include "lib/ph_buf.h"
 #include "lib/ph_str.h"
 #include "mapi_codepage.h"
+#include "mapi_desc.h"
 
 #include <stdlib.h>
 
@@ -385,30 +386,9 @@ recur_put_exception(ph_wbuf_t *b, const mapi_exception_t *e, uint32_t cpid)
 static void
 recur_put_wide(ph_wbuf_t *b, ph_str_t utf8)
 {
-    ph_cur_t  cur;
-    uint32_t  c, n, k;
-    size_t    at;
-
     utf8.len = ph_utf8_cut(utf8, RECUR_MAX_TEXT);
-    at = b->len;
     ph_put_u16(b, (uint16_t) (ph_utf16_len(utf8) / 2));
-    ph_cur_init(&cur, utf8.data, utf8.len);
-    while (ph_cur_left(&cur)) {
-        c = ph_cur_u8(&cur);
-        n = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : c >= 0xC0;
-        c = n ? c & 0x3F >> n : c;
-        for (k = 0; k < n; k++) {
-            c = c << 6 | (ph_cur_u8(&cur) & 0x3F);
-        }
-        if (c >= 0x10000) {
-            ph_put_u16(b, (uint16_t) (0xD7C0 + (c >> 10)));
-            c = 0xDC00 | (c & 0x3FF);
-        }
-        ph_put_u16(b, (uint16_t) c);
-    }
-    if (!b->error) {
-        ph_poke_u16(b, at, (uint16_t) ((b->len - at - 2) / 2));
-    }
+    mapi_utf16_write(b, utf8);
 }
 
 static void

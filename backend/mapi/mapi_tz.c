@@ -2,6 +2,7 @@
 #include "lib/ph_buf.h"
 #include "lib/ph_date.h"
 #include "lib/ph_str.h"
+#include "mapi_desc.h"
 
 #define TZ_DAY        1440
 #define TZ_RULE_SIZE  0x3E
@@ -111,8 +112,6 @@ void
 mapi_tz_encode(ph_wbuf_t *b, const mapi_tz_t *tz)
 {
     size_t                 at, i;
-    uint32_t               c, n, k;
-    ph_cur_t               cur;
     ph_str_t               name;
     const mapi_tz_rule_t  *r;
 
@@ -124,20 +123,7 @@ mapi_tz_encode(ph_wbuf_t *b, const mapi_tz_t *tz)
     ph_put_u16(b, 0);
     ph_put_u16(b, 2);
     ph_put_u16(b, (uint16_t) (ph_utf16_len(name) / 2));
-    ph_cur_init(&cur, name.data, name.len);
-    while (ph_cur_left(&cur)) {
-        c = ph_cur_u8(&cur);
-        n = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : c >= 0xC0;
-        c = n ? c & 0x3F >> n : c;
-        for (k = 0; k < n; k++) {
-            c = c << 6 | (ph_cur_u8(&cur) & 0x3F);
-        }
-        if (c >= 0x10000) {
-            ph_put_u16(b, (uint16_t) (0xD7C0 + (c >> 10)));
-            c = 0xDC00 | (c & 0x3FF);
-        }
-        ph_put_u16(b, (uint16_t) c);
-    }
+    mapi_utf16_write(b, name);
     ph_put_u16(b, (uint16_t) tz->n);
     if (!b->error) {
         ph_poke_u16(b, at, (uint16_t) (b->len - at - 2));
