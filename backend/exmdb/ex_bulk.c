@@ -137,7 +137,6 @@ ex_summary(store_conn_t *conn, ph_pool_t *pool, uint64_t fid, uint64_t mid,
 {
     uint32_t                    i, n;
     ph_int_t                    rc;
-    mapi_value_t                one;
     mapi_values_t               v;
     store_message_t            *msg;
     store_message_fact_t        fact;
@@ -174,19 +173,20 @@ ex_summary(store_conn_t *conn, ph_pool_t *pool, uint64_t fid, uint64_t mid,
 
     rc = store_message_get(conn, msg, tags, EX_BULK_VALUE, pool, &v);
 
-    /* What it does not have is left out; values may lie in the message. */
+    /* what it does not have is left out */
     for (i = 0, n = 0; rc == PH_OK && i < v.n; i++) {
         if (MAPI_TYPE(v.v[i].tag) != PT_ERROR) {
-            one = v.v[i];
-            rc = mapi_value_copy(pool, &one, &v.v[n]);
-            n++;
+            v.v[n++] = v.v[i];
         }
+    }
+    v.n = n;
+    if (rc == PH_OK) {
+        rc = mapi_values_keep(pool, &v);
     }
     store_message_close(&msg);
 
     if (rc == PH_OK) {
-        s->props.n = n;
-        s->props.v = v.v;
+        s->props = v;
     }
 
     return rc;

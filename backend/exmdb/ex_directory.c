@@ -515,13 +515,34 @@ ex_facts_get(ex_t *ex, uint8_t by, ph_str_t key, ex_facts_pt answer,
 }
 
 
+/* Asks the directory on a thread.  PH_NOTFOUND; PH_ERROR: no answer. */
+static ph_int_t
+ex_directory_ask(ex_t *ex, ph_pool_t *pool, uint16_t op, ph_str_t body,
+    ph_str_t *answer_r)
+{
+    ph_wire_status_t  status;
+
+    if (ph_wire_sync_call(ex->directory->sync, pool, op,
+                          ex_directory_ticket(ex, pool), body, EX_DIR_TIMEOUT,
+                          &status, answer_r) != PH_OK)
+    {
+        return PH_ERROR;
+    }
+
+    if (status != PH_WIRE_OK) {
+        return status == PH_WIRE_NOT_FOUND ? PH_NOTFOUND : PH_ERROR;
+    }
+
+    return PH_OK;
+}
+
+
 ph_int_t
 ex_facts_fetch(ex_t *ex, ph_pool_t *pool, uint8_t by, ph_str_t key,
     dir_entry_t *entry_r)
 {
     ph_int_t              rc;
     ph_str_t              body, answer;
-    ph_wire_status_t      status;
     dir_lookup_answer_t   a;
     dir_lookup_request_t  request;
 
@@ -534,15 +555,9 @@ ex_facts_fetch(ex_t *ex, ph_pool_t *pool, uint8_t by, ph_str_t key,
         return rc;
     }
 
-    rc = ph_wire_sync_call(ex->directory->sync, pool, DIR_OP_LOOKUP,
-                           ex_directory_ticket(ex, pool), body,
-                           EX_DIR_TIMEOUT, &status, &answer);
+    rc = ex_directory_ask(ex, pool, DIR_OP_LOOKUP, body, &answer);
     if (rc != PH_OK) {
-        return PH_ERROR;
-    }
-
-    if (status != PH_WIRE_OK) {
-        return status == PH_WIRE_NOT_FOUND ? PH_NOTFOUND : PH_ERROR;
+        return rc;
     }
 
     rc = dir_lookup_answer_decode_all(answer, pool, &a);
@@ -560,7 +575,6 @@ ex_facts_properties(ex_t *ex, ph_pool_t *pool, uint8_t by, ph_str_t key,
 {
     ph_int_t                   rc;
     ph_str_t                   body, answer;
-    ph_wire_status_t           status;
     dir_properties_answer_t    a;
     dir_properties_request_t   q;
 
@@ -575,15 +589,9 @@ ex_facts_properties(ex_t *ex, ph_pool_t *pool, uint8_t by, ph_str_t key,
         return rc;
     }
 
-    rc = ph_wire_sync_call(ex->directory->sync, pool, DIR_OP_PROPERTIES,
-                           ex_directory_ticket(ex, pool), body,
-                           EX_DIR_TIMEOUT, &status, &answer);
+    rc = ex_directory_ask(ex, pool, DIR_OP_PROPERTIES, body, &answer);
     if (rc != PH_OK) {
-        return PH_ERROR;
-    }
-
-    if (status != PH_WIRE_OK) {
-        return status == PH_WIRE_NOT_FOUND ? PH_NOTFOUND : PH_ERROR;
+        return rc;
     }
 
     rc = dir_properties_answer_decode_all(answer, pool, &a);

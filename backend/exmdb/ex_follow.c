@@ -33,22 +33,6 @@ typedef struct {
 } ex_follow_walk_t;
 
 
-static uint32_t
-ex_follow_bucket(ph_str_t address)
-{
-    size_t    i;
-    uint8_t   c;
-    uint32_t  h = 5381;
-
-    for (i = 0; i < address.len; i++) {
-        c = address.data[i];
-        h = h * 33 + ((c >= 'A' && c <= 'Z') ? (c | 0x20u) : c);
-    }
-
-    return h % EX_FOLLOW_BUCKETS;
-}
-
-
 static ph_int_t
 ex_follow_change(void *data, const store_follow_t *c)
 {
@@ -152,7 +136,7 @@ ex_follow_done(ex_door_t *d)
         return;
     }
 
-    b = ex_follow_bucket(w->mailbox);
+    b = ex_address_hash(w->mailbox) % EX_FOLLOW_BUCKETS;
     w->next = all->buckets[b];
     all->buckets[b] = w;
     all->waiting++;
@@ -186,7 +170,7 @@ ex_follow_changed(ex_mailbox_t *mb)
     /* taken out first: an answer may run handlers that wait again */
     list = NULL;
     address = mb->facts->entry.address;
-    p = &all->buckets[ex_follow_bucket(address)];
+    p = &all->buckets[ex_address_hash(address) % EX_FOLLOW_BUCKETS];
     while ((w = *p) != NULL) {
         if (ph_str_ieq(w->mailbox, address)) {
             *p = w->next;

@@ -94,8 +94,8 @@ ex_mailboxes_destroy(ex_mailboxes_t **allp)
 }
 
 
-static uint32_t
-ex_mailbox_bucket(ph_str_t address)
+uint32_t
+ex_address_hash(ph_str_t address)
 {
     size_t    i;
     uint8_t   c;
@@ -106,7 +106,7 @@ ex_mailbox_bucket(ph_str_t address)
         h = h * 33 + ((c >= 'A' && c <= 'Z') ? (c | 0x20u) : c);
     }
 
-    return h % EX_MB_BUCKETS;
+    return h;
 }
 
 
@@ -115,7 +115,7 @@ ex_mailbox_lookup(ex_mailboxes_t *all, ph_str_t address)
 {
     ex_mailbox_t  *mb;
 
-    for (mb = all->buckets[ex_mailbox_bucket(address)];
+    for (mb = all->buckets[ex_address_hash(address) % EX_MB_BUCKETS];
          mb != NULL;
          mb = mb->next)
     {
@@ -165,7 +165,8 @@ ex_mailbox_remove(ex_mailbox_t *mb)
     ex_mailbox_t  **p;
 
     p = &mb->ex->mailboxes->buckets[
-            ex_mailbox_bucket(mb->facts->entry.address)];
+            ex_address_hash(mb->facts->entry.address)
+                      % EX_MB_BUCKETS];
 
     while (*p != mb) {
         p = &(*p)->next;
@@ -393,7 +394,7 @@ ex_mailbox_new(ex_t *ex, ex_facts_t *facts)
     mb->writes_tail = &mb->writes;
     mb->reads_tail = &mb->reads;
 
-    b = ex_mailbox_bucket(facts->entry.address);
+    b = ex_address_hash(facts->entry.address) % EX_MB_BUCKETS;
     mb->next = ex->mailboxes->buckets[b];
     ex->mailboxes->buckets[b] = mb;
 

@@ -114,6 +114,8 @@ void ex_mailbox_get(ex_t *ex, ex_facts_t *facts, bool create,
     ex_mailbox_pt fn, void *data);
 /* An open one by address (any case), NULL when it is not open. */
 ex_mailbox_t *ex_mailbox_find(ex_t *ex, ph_str_t address);
+/* of an address, whose case does not matter: for tables of mailboxes */
+uint32_t ex_address_hash(ph_str_t address);
 void ex_mailbox_ref(ex_mailbox_t *mb);
 void ex_mailbox_unref(ex_mailbox_t **mb);
 

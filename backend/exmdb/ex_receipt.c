@@ -169,12 +169,10 @@ receipt_make(ex_arrival_t *a, const mapi_values_t *v, mapi_values_t *list)
 static ph_int_t
 receipt_send(ex_rop_t *rop, ex_arrival_t *a, uint64_t mid)
 {
-    uint32_t          i;
     ph_int_t          rc;
     ph_str_t          to;
     ex_send_t         s;
     mapi_tags_t       tags;
-    mapi_value_t      one;
     mapi_values_t     v;
     mapi_message_t    original;
     store_message_t  *msg;
@@ -187,9 +185,8 @@ receipt_send(ex_rop_t *rop, ex_arrival_t *a, uint64_t mid)
     tags.n = ph_nelts(receipt_tags);
     tags.tag = receipt_tags;
     rc = store_message_get(rop->conn, msg, &tags, 1 << 16, rop->pool, &v);
-    for (i = 0; rc == PH_OK && i < v.n; i++) {
-        one = v.v[i];      /* it may lie in the message */
-        rc = mapi_value_copy(rop->pool, &one, &v.v[i]);
+    if (rc == PH_OK) {
+        rc = mapi_values_keep(rop->pool, &v);
     }
     store_message_close(&msg);
 

@@ -132,7 +132,6 @@ ex_rules_load(ex_arrival_t *a, uint32_t *n_r, ex_rule_t **rules_r)
 static ph_int_t
 ex_rule_open_extended(ex_arrival_t *a, ex_rule_t *rule)
 {
-    uint32_t          i;
     ph_int_t          rc;
     mapi_tags_t       tags;
     mapi_values_t     v;
@@ -159,11 +158,8 @@ ex_rule_open_extended(ex_arrival_t *a, ex_rule_t *rule)
     }
 
     /* the rule outlives the message, and points into these */
-    for (i = 0; rc == PH_OK && i < v.n; i++) {
-        if (MAPI_TYPE(v.v[i].tag) == PT_BINARY) {
-            v.v[i].u.bin = ph_pstrdup(a->pool, v.v[i].u.bin);
-            rc = v.v[i].u.bin.data != NULL ? PH_OK : PH_NOMEM;
-        }
+    if (rc == PH_OK) {
+        rc = mapi_values_keep(a->pool, &v);
     }
 
     if (rc == PH_OK && MAPI_TYPE(v.v[0].tag) == PT_BINARY) {

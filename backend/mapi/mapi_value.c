@@ -666,6 +666,22 @@ mapi_value_copy(ph_pool_t *pool, const mapi_value_t *v, mapi_value_t *copy_r)
     }
 }
 
+ph_int_t
+mapi_values_keep(ph_pool_t *pool, const mapi_values_t *v)
+{
+    uint32_t      i;
+    mapi_value_t  one;
+
+    for (i = 0; i < v->n; i++) {
+        one = v->v[i];
+        if (mapi_value_copy(pool, &one, &v->v[i]) != PH_OK) {
+            return PH_NOMEM;
+        }
+    }
+
+    return PH_OK;
+}
+
 size_t
 mapi_value_size(const mapi_value_t *v)
 {

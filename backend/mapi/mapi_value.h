@@ -90,6 +90,8 @@ void mapi_sorts_dump(ph_wbuf_t *out, const mapi_sorts_t *v);
 /* Copies v with everything that it points to.  PH_NOMEM. */
 ph_int_t mapi_value_copy(ph_pool_t *pool, const mapi_value_t *v,
     mapi_value_t *copy_r);
+/* The same for each value of a list, in its place.  PH_NOMEM. */
+ph_int_t mapi_values_keep(ph_pool_t *pool, const mapi_values_t *v);
 
 /* Bytes that the value takes in memory and in PR_MESSAGE_SIZE: those of its
  * data (strings as UTF-16), without tags and lengths. */
